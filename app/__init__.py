@@ -1,0 +1,1 @@
+"""The Vouch service: questions in, checked and recorded answers out."""

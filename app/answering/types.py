@@ -1,0 +1,116 @@
+"""What an answer is made of, and what a listener hears while it is being made.
+
+A `Claim` is the unit of trust: one sentence (or part of one) with the evidence that it cites and the verdict on it. An
+`Answer` shows only claims whose verdict is SUPPORTED; the others stay in the record, marked, so that a reader can see what
+was struck out and why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from retrieval.language import Language
+from retrieval.types import Evidence
+
+__all__ = ["Answer", "Checked", "Claim", "Draft", "Event", "Finished", "Receipt", "Retrieved", "Started", "Verdict"]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Verdict(StrEnum):
+    """What became of a claim when it was held against the passage that it cites."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNSUPPORTED = "unsupported"
+
+
+class Claim(_Value):
+    """One statement of the answer. `score` is the checker's support, 0 to 1; `reason` says why it was struck out."""
+
+    text: str
+    cites: tuple[str, ...] = Field(description="Ids of evidence in the same answer.")
+    verdict: Verdict
+    score: float = Field(ge=0.0, le=1.0)
+    reason: str | None = None
+
+
+class Receipt(_Value):
+    """Where the record of this answer stands in the ledger.
+
+    `entry` is the index of the outcome event (from 0), `leaf` its RFC 6962 leaf hash and `root` the Merkle root of the tree
+    of `size` entries that contains it, all lower-case hexadecimal.
+    """
+
+    entry: int
+    leaf: str
+    size: int
+    root: str
+    time: str = Field(description="RFC 3339, UTC.")
+
+
+class Answer(_Value):
+    """The whole answer, as `./vouch ask --json` and `POST /v1/ask` give it.
+
+    `text` is what may be shown: the supported claims with their citation marks, or the words of abstention. When
+    `abstained` is true, `claims` may still hold what was struck out, and `evidence` holds the nearest passages.
+    """
+
+    id: str
+    question: str
+    language: Language
+    domain: str
+    text: str
+    claims: tuple[Claim, ...]
+    evidence: tuple[Evidence, ...]
+    abstained: bool
+    reason: str | None = Field(default=None, description="Why it abstained, as a code.")
+    notice: str | None = None
+    receipt: Receipt
+    seconds: dict[str, float] = Field(default_factory=dict, description="Wall time by step, in seconds.")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The intent is durable in the ledger; only now may work begin."""
+
+    answer_id: str
+    entry: int
+    domain: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """The evidence that the model will see, in prompt order."""
+
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A piece of the model's text as it came: unchecked."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A finished claim with its verdict. Claims come in the order of the draft."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer, its outcome durable in the ledger. Always the last event of a run that did not raise."""
+
+    answer: Answer
+
+
+Event = Started | Retrieved | Draft | Checked | Finished

@@ -1,0 +1,209 @@
+"""Every setting of Vouch: one frozen object, built once at the edge and passed down.
+
+A setting comes from, in this order: the environment (``VOUCH_PORT=8080``), the file that ``VOUCH_CONFIG`` names (default
+``vouch.toml`` in the working folder), the default below. An unknown name or a wrong value stops the start with an error
+that names the setting and what was expected; nothing below this module reads the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.errors import SettingsError
+
+__all__ = ["PREFIX", "Settings", "load"]
+
+PREFIX: Final = "VOUCH_"
+_NOT_SETTINGS: Final = frozenset({"VOUCH_CONFIG", "VOUCH_API_KEY"})
+"""Read by the launcher or the command line, not part of the service's settings; `VOUCH_TEST_*` belongs to the tests."""
+
+_WEAK_SECRETS: Final = frozenset({"secret", "changeme", "change-me", "password", "admin", "default", "vouch", "test"})
+_LEAST_SECRET: Final = 32
+
+
+class Settings(BaseSettings):
+    """What the service is told. Frozen; sizes are in the unit that the name or the description says."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    # where it listens and who may come in
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port of the page and the API.")
+    auth: Literal["local", "keys"] = Field(
+        default="local",
+        description="`local`: whoever is at this machine is the operator (loopback only). `keys`: API keys.",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=("127.0.0.1", "localhost", "[::1]", "::1"),
+        description="Host headers that are answered; others are refused, which stops DNS rebinding.",
+    )
+    secret: str = Field(
+        default="",
+        repr=False,
+        description="Keys the hashes of API keys, at least 32 characters; empty: made at first start.",
+    )
+
+    # where things are kept
+    data_dir: Path = Field(default=Path("var"), description="Documents, database, indexes, ledger, logs.")
+    database_url: str = Field(default="", description="SQLAlchemy URL of the database; empty: SQLite in `data_dir`.")
+    ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite in `data_dir`.")
+
+    # the model
+    model: str = Field(default="qwen2.5-coder-1.5b-instruct", description="Name in the model catalog.")
+    model_dir: Path = Field(
+        default=Path("~/.cache/vouch/models"),
+        description="Folder of the weights; fill it beforehand on a machine without network.",
+    )
+    model_url: str = Field(
+        default="", description="An OpenAI-compatible server to use; empty: Vouch starts its own vLLM."
+    )
+    model_api_key: str = Field(default="", repr=False, description="Key for `model_url`.")
+    offline: bool = Field(default=False, description="Never use the network: not for weights either.")
+    context_tokens: int = Field(default=8192, ge=1024, le=131072, description="Longest prompt and reply, in tokens.")
+    answer_tokens: int = Field(default=320, ge=16, le=4096, description="Longest reply, in tokens.")
+    kv_cache_gb: float = Field(
+        default=1.0, gt=0, le=1024, description="Memory for vLLM's key-value cache on a CPU, in GiB."
+    )
+    model_threads: int = Field(default=0, ge=0, le=1024, description="Cores for vLLM on a CPU; 0: all.")
+    model_timeout_s: float = Field(
+        default=300.0, gt=0, description="Longest silence of the model in a reply, in seconds."
+    )
+
+    # documents
+    max_file_mb: int = Field(default=200, ge=1, description="Largest file that is taken, in MiB.")
+    max_pages: int = Field(default=3000, ge=1, description="Most pages of a document.")
+    parse_timeout_s: float = Field(default=600.0, gt=0, description="Longest parsing of a document, in seconds.")
+    parse_memory_mb: int = Field(default=2048, ge=256, description="Most memory of the parsing process, in MiB.")
+    default_collection: str = Field(default="default", min_length=1, description="Collection when none is named.")
+    default_label: str = Field(default="internal", min_length=1, description="Permission label when none is named.")
+
+    # answering
+    passages: int = Field(default=5, ge=1, le=50, description="Passages that the model sees.")
+    max_question_chars: int = Field(default=8000, ge=1, description="Longest question, in characters.")
+    max_concurrent_answers: int = Field(default=8, ge=1, description="Questions answered at the same time.")
+
+    # watching
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe log line."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the constructor alone: `load` has merged environment and file before."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _safe_beyond_loopback(self) -> Self:
+        if not self.on_loopback and self.auth == "local":
+            raise ValueError(
+                f"auth: 'local' trusts whoever connects, so host must be a loopback address, not {self.host!r};"
+                " set VOUCH_AUTH=keys"
+            )
+        if self.secret and (len(self.secret) < _LEAST_SECRET or self.secret.lower() in _WEAK_SECRETS):
+            raise ValueError(f"secret: too weak; give at least {_LEAST_SECRET} random characters, or leave it empty")
+        return self
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the service can be reached from this machine alone."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'vouch.db'}"
+
+    @property
+    def ledger(self) -> str:
+        """SQLAlchemy URL of the ledger."""
+        return self.ledger_url or f"sqlite:///{self.data_dir.absolute() / 'ledger.db'}"
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Build the settings from overrides, environment, file and defaults, in this order of precedence.
+
+    Raises:
+        SettingsError: an unknown name, a value of the wrong kind, an unreadable file or an unsafe combination.
+    """
+    environ = os.environ if environ is None else environ
+    values = _from_file(environ) | _from_environment(environ) | overrides
+    _refuse_unknown(values)
+    for name in ("data_dir", "model_dir"):
+        if name in values:
+            values[name] = Path(values[name]).expanduser()
+    values.setdefault("model_dir", Path("~/.cache/vouch/models").expanduser())
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(
+            "; ".join(_sentence(item) for item in error.errors()),
+            remedy="Correct the setting in the environment or in vouch.toml; docs/settings.md lists all of them.",
+        ) from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in environ.items():
+        if key.startswith(PREFIX) and key not in _NOT_SETTINGS and not key.startswith("VOUCH_TEST_"):
+            name = key.removeprefix(PREFIX).lower()
+            values[name] = tuple(value.split(",")) if name == "allowed_hosts" else value
+    return values
+
+
+def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
+    named = environ.get("VOUCH_CONFIG")
+    path = Path(named or "vouch.toml")
+    if not path.exists():
+        if named:
+            raise SettingsError(
+                f"VOUCH_CONFIG names {named}, which does not exist.", remedy="Create it or unset VOUCH_CONFIG."
+            )
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error}", remedy="Write it as TOML, one `name = value` a line."
+        ) from None
+
+
+def _refuse_unknown(values: Mapping[str, Any]) -> None:
+    known = set(Settings.model_fields)
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]} ({PREFIX}{near[0].upper()})?" if near else ""
+            raise SettingsError(
+                f"There is no setting {name!r} ({PREFIX}{name.upper()}).{hint}",
+                remedy="docs/settings.md lists all settings.",
+            )
+
+
+def _sentence(item: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in item["loc"])
+    problem = str(item["msg"]).removeprefix("Value error, ")
+    if not name:
+        return problem
+    expected = Settings.model_fields[name].description if name in Settings.model_fields else ""
+    return f"{name} ({PREFIX}{name.upper()}) is {item['input']!r}: {problem}. Expected: {expected}"

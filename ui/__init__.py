@@ -1,0 +1,1 @@
+"""Gradio pages, thin over the service: no logic that the API does not have."""
