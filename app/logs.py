@@ -1,0 +1,53 @@
+"""Logging: one JSON object a line, with the id of the request that it belongs to.
+
+Event names and numbers only: no document text, no question, no answer, no secret ever goes into a log line. Those that the
+law wants kept are in the ledger, as commitments. The log of a service is read by more people than its documents are.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+
+__all__ = ["configure"]
+
+
+def configure(level: str, *, path: Path | None = None) -> None:
+    """Send the log, ours and that of the libraries, to a file, or to standard error when no path is given."""
+    stream: IO[str] = sys.stderr
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a", encoding="utf-8", buffering=1)
+    severity = getattr(logging, level.upper())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            *shared,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(severity),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=False,
+    )
+    foreign = logging.StreamHandler(stream)
+    foreign.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [foreign]
+    root.setLevel(max(severity, logging.WARNING))  # libraries talk of what they handle; ours is the log at `level`
