@@ -30,12 +30,12 @@ NAME_LENGTH: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """One page as it is stored. `number` counts from 1; `width` and `height` are in points or None."""
+    """One page as it is stored. `number` counts from 1; `width` and `height` are in points, 0 where a page has no size."""
 
     number: int
     text: str
-    width: float | None = None
-    height: float | None = None
+    width: float = 0.0
+    height: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

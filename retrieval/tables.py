@@ -67,7 +67,7 @@ class DocumentRow(Base):
 
 
 class PageRow(Base):
-    """The text of one page, to which the character spans of its passages refer. Width and height are in points."""
+    """The text of one page, to which the character spans of its passages refer. Width and height are in points, 0 without a page size."""
 
     __tablename__ = "pages"
 
@@ -76,8 +76,8 @@ class PageRow(Base):
     )
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     text: Mapped[str] = mapped_column(Text)
-    width: Mapped[float | None]
-    height: Mapped[float | None]
+    width: Mapped[float]
+    height: Mapped[float]
 
 
 class PassageRow(Base):
