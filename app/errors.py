@@ -13,9 +13,9 @@
         ├── LedgerUnavailable      the store cannot be written (full disk, read-only, lost connection)
         └── LedgerCorrupt          what is stored does not hash to what was recorded
 
-Errors of the layers below (`retrieval.errors`, `model.errors`, `domains.contract.DomainError`) keep their own roots, since
-those layers know nothing of HTTP; `describe` gives all of them their status. Over HTTP every failure, whatever its origin,
-is ``{"error": {"code", "message", "remedy", "request_id"}}``; nothing internal is in it.
+Errors of the layers below (`retrieval.errors`, `model.errors`, `domains.contract.DomainError`) keep their own roots,
+since those layers know nothing of HTTP; `describe` gives all of them their status. Over HTTP every failure, whatever
+its origin, is ``{"error": {"code", "message", "remedy", "request_id"}}``; nothing internal is in it.
 """
 
 from __future__ import annotations

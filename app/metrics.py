@@ -1,7 +1,7 @@
 """What Prometheus may count. Labels are names of routes, verdicts and states: never users, never documents.
 
-One `Metrics` belongs to one service, with a registry of its own, so that two services in one process (as in the tests) do not
-add up. docs/operations.md lists each metric; a test compares the two.
+One `Metrics` belongs to one service, with a registry of its own, so that two services in one process (as in the
+tests) do not add up. docs/operations.md lists each metric; a test compares the two.
 """
 
 from __future__ import annotations

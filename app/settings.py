@@ -1,8 +1,8 @@
 """Every setting of Vouch: one frozen object, built once at the edge and passed down.
 
-A setting comes from, in this order: the environment (``VOUCH_PORT=8080``), the file that ``VOUCH_CONFIG`` names (default
-``vouch.toml`` in the working folder), the default below. An unknown name or a wrong value stops the start with an error
-that names the setting and what was expected; nothing below this module reads the environment.
+A setting comes from, in this order: the environment (``VOUCH_PORT=8080``), the file that ``VOUCH_CONFIG`` names
+(default ``vouch.toml`` in the project's folder), the default below. An unknown name or a wrong value stops the start
+with an error that names the setting and what was expected; nothing below this module reads the environment.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from app.errors import SettingsError
 __all__ = ["PREFIX", "Settings", "load"]
 
 PREFIX: Final = "VOUCH_"
+ROOT: Final = Path(__file__).resolve().parents[1]
+"""The project's folder, so that a command means the same from wherever it is called."""
+
 _NOT_SETTINGS: Final = frozenset({"VOUCH_CONFIG", "VOUCH_API_KEY"})
 """Read by the launcher or the command line, not part of the service's settings; `VOUCH_TEST_*` belongs to the tests."""
 
@@ -37,7 +40,7 @@ class Settings(BaseSettings):
 
     # where it listens and who may come in
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8000, ge=1, le=65535, description="Port of the page and the API.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port of the page and the API; 0: any free one.")
     auth: Literal["local", "keys"] = Field(
         default="local",
         description="`local`: whoever is at this machine is the operator (loopback only). `keys`: API keys.",
@@ -53,7 +56,7 @@ class Settings(BaseSettings):
     )
 
     # where things are kept
-    data_dir: Path = Field(default=Path("var"), description="Documents, database, indexes, ledger, logs.")
+    data_dir: Path = Field(default=ROOT / "var", description="Documents, database, indexes, ledger, logs.")
     database_url: str = Field(default="", description="SQLAlchemy URL of the database; empty: SQLite in `data_dir`.")
     ledger_url: str = Field(default="", description="SQLAlchemy URL of the ledger; empty: SQLite in `data_dir`.")
 
@@ -173,7 +176,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
     named = environ.get("VOUCH_CONFIG")
-    path = Path(named or "vouch.toml")
+    path = Path(named) if named else ROOT / "vouch.toml"
     if not path.exists():
         if named:
             raise SettingsError(

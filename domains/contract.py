@@ -1,8 +1,8 @@
 """What a domain plugin is: the one road by which finance, medicine, law, SQL, or a stranger's own field joins Vouch.
 
-A plugin never talks to the model about facts and never writes the answer. It *prepares*: it says how a question should be
-searched and which of its tools must run. The pipeline then searches under the caller's scope, runs the tools, asks the
-model, checks every claim, and writes the ledger: for every domain in the same way.
+A plugin never talks to the model about facts and never writes the answer. It *prepares*: it says how a question
+should be searched and which of its tools must run. The pipeline then searches under the caller's scope, runs the
+tools, asks the model, checks every claim, and writes the ledger: for every domain in the same way.
 
     class Weather(DomainPlugin):
         name = "weather"
@@ -94,9 +94,9 @@ class ToolCall:
 class Preparation:
     """How a question is to be answered.
 
-    `queries` are searched together and fused. `calls` run after the search; a tool returns its evidence as the artifact of
-    LangChain's ``response_format="content_and_artifact"``, a list of `Evidence`. `question` replaces the wording that the
-    model sees when it is set. `instructions` are added to the stable part of the prompt.
+    `queries` are searched together and fused. `calls` run after the search; a tool returns its evidence as the
+    artifact of LangChain's ``response_format="content_and_artifact"``, a list of `Evidence`. `question` replaces the
+    wording that the model sees when it is set. `instructions` are added to the stable part of the prompt.
     """
 
     queries: tuple[str, ...]

@@ -14,8 +14,8 @@
     ├── IndexDamaged              code "index_damaged"          (a snapshot that does not match its manifest)
     └── StorageFull               code "storage_full"
 
-Each error says what happened in `message` and what the reader can do about it in `remedy`; neither holds document text or
-server paths, since both are shown to users.
+Each error says what happened in `message` and what the reader can do about it in `remedy`; neither holds document
+text or server paths, since both are shown to users.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What an answer is made of, and what a listener hears while it is being made.
 
-A `Claim` is the unit of trust: one sentence (or part of one) with the evidence that it cites and the verdict on it. An
-`Answer` shows only claims whose verdict is SUPPORTED; the others stay in the record, marked, so that a reader can see what
-was struck out and why.
+A `Claim` is the unit of trust: one sentence (or part of one) with the evidence that it cites and the verdict on it.
+An `Answer` shows only claims whose verdict is SUPPORTED; the others stay in the record, marked, so that a reader can
+see what was struck out and why.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Claim(_Value):
 class Receipt(_Value):
     """Where the record of this answer stands in the ledger.
 
-    `entry` is the index of the outcome event (from 0), `leaf` its RFC 6962 leaf hash and `root` the Merkle root of the tree
-    of `size` entries that contains it, all lower-case hexadecimal.
+    `entry` is the index of the outcome event (from 0), `leaf` its RFC 6962 leaf hash and `root` the Merkle root of
+    the tree of `size` entries that contains it, all lower-case hexadecimal.
     """
 
     entry: int

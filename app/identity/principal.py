@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from retrieval.types import EVERYTHING, Scope
 
-__all__ = ["OPERATOR", "Permission", "Principal", "Role"]
+__all__ = ["ANYONE", "OPERATOR", "Permission", "Principal", "Role"]
 
 
 class Permission(StrEnum):
@@ -41,8 +41,8 @@ GRANTS: dict[Role, frozenset[Permission]] = {
 class Principal(BaseModel):
     """An authenticated caller.
 
-    `labels` and `collections` are what the account was granted; empty means nothing. `method` is how the caller proved who
-    they are ("local", "key") and goes into the ledger.
+    `labels` and `collections` are what the account was granted; empty means nothing. `method` is how the caller
+    proved who they are ("local", "key") and goes into the ledger.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,3 +72,6 @@ OPERATOR = Principal(
     collections=frozenset({EVERYTHING}),
 )
 """The person at the machine itself, on a service that listens on loopback alone."""
+
+ANYONE = Principal(subject="anyone", role=Role.READER, method="none")
+"""A caller of a public route who was not asked for a name: sees no document."""

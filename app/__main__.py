@@ -1,0 +1,5 @@
+"""`python -m app` is what the launcher runs."""
+
+from app.cli import main
+
+main()

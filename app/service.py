@@ -1,0 +1,356 @@
+"""The composition root: the only place that wires the parts of Vouch together, and the facade that every door uses.
+
+REST, the OpenAI protocol, the page, the command line and the evaluations all call this one object; none of them has
+logic that another lacks. Nothing is opened before `start` except the database and the ledger, which must hold before
+anything else may begin; the model and the indexes come up in the background and say how far they are.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from importlib import metadata
+from typing import Any, BinaryIO, Protocol
+
+import structlog
+from domains.registry import Registry, load
+from langchain_core.language_models import BaseChatModel
+from model.catalog import card
+from model.client import chat_model
+from model.fetch import Progress, fetch
+from model.serving import Engine, EngineState, RemoteEngine
+from retrieval.index import PassageIndex
+from retrieval.ingest import Ingestor
+from retrieval.search import HybridSearch
+
+from app.answering.pipeline import Pipeline
+from app.answering.types import Answer, Checked, Event, Finished
+from app.errors import Forbidden, LedgerError
+from app.identity.keys import KeyStore
+from app.identity.principal import OPERATOR, Principal
+from app.identity.secret import installation_secret
+from app.ledger.event import commitment
+from app.ledger.log import Ledger
+from app.metrics import Metrics
+from app.settings import Settings
+from app.storage.engine import connect
+from app.storage.migrate import upgrade
+from domains.contract import Question
+from model.errors import ModelError, ModelNotReady
+from retrieval.catalog import Catalog
+from retrieval.embedding import Embedder, TextEmbedder
+from retrieval.errors import RetrievalError
+from retrieval.parsing.render import render_page
+from retrieval.parsing.types import Limits
+from retrieval.types import EVERYTHING, Document, DocumentState, Evidence, Scope
+
+__all__ = ["ModelEngine", "Service", "engine_for"]
+
+log = structlog.get_logger()
+
+_EMBEDDER = "all-minilm-l6-v2"
+_EVERYONE = Scope(subject="service", labels=frozenset({EVERYTHING}), collections=frozenset({EVERYTHING}))
+"""The service's own view, for counting; never handed to a caller."""
+
+
+class ModelEngine(Protocol):
+    """Whatever serves the model: our own vLLM, a server somewhere else, or a small one in the tests."""
+
+    @property
+    def state(self) -> EngineState:
+        """How far it is."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Base of the OpenAI-compatible API, ending in /v1."""
+        ...
+
+    @property
+    def api_key(self) -> str:
+        """Key that the engine asks for."""
+        ...
+
+    @property
+    def model_name(self) -> str:
+        """Name to ask for."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Model, weights and engine versions, for the ledger."""
+        ...
+
+    def start(self) -> None:
+        """Begin to serve, in the background."""
+        ...
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        ...
+
+
+class Service:
+    """Vouch, assembled.
+
+    Args:
+        settings: What it was told.
+        engine: Serves the model; by default the one that the settings ask for.
+        embedder: Embeds English text; by default the pinned MiniLM, fetched when it is missing.
+        chat: Builds the chat model for one question; by default a client of `engine`.
+
+    Raises:
+        StartFailed: the data folder, the database or the ledger cannot be used, or another Vouch uses them.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        engine: ModelEngine | None = None,
+        embedder: TextEmbedder | None = None,
+        chat: Callable[[], BaseChatModel] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._secret = installation_secret(settings.data_dir, settings.secret)
+        self._database = connect(settings.database)
+        upgrade(self._database)
+        self.ledger = Ledger(connect(settings.ledger, durable=True))
+        self.keys = KeyStore(self._database, self._secret)
+        self.catalog = Catalog(self._database)
+        self.registry: Registry = load()
+        self.engine: ModelEngine = engine or engine_for(settings)
+        self._bring_embedder = embedder is None
+        self.embedder: TextEmbedder = embedder or Embedder(settings.model_dir / _EMBEDDER)
+        self.limits = Limits(
+            max_bytes=settings.max_file_mb << 20,
+            max_pages=settings.max_pages,
+            timeout_s=settings.parse_timeout_s,
+            memory_mb=settings.parse_memory_mb,
+        )
+        self.index = PassageIndex(self.catalog, self.embedder, folder=settings.data_dir / "index")
+        self.ingestor = Ingestor(
+            self.catalog,
+            files_dir=settings.data_dir / "files",
+            index=self.index,
+            embedder=self.embedder,
+            limits=self.limits,
+        )
+        self._search = HybridSearch(self.catalog, self.index, self.embedder)
+        self._searchable = threading.Event()
+        self._search_state = "waiting"
+        self._stopping = threading.Event()
+        self._worker: threading.Thread | None = None
+        self.pipeline = Pipeline(
+            registry=self.registry,
+            searcher=self,
+            chat_factory=chat or self._chat,
+            ledger=self.ledger,
+            commit=lambda text: commitment(text, self._secret),
+            versions=self.versions,
+            passages=settings.passages,
+            prompt_tokens=settings.context_tokens - settings.answer_tokens,
+            max_question_chars=settings.max_question_chars,
+            max_concurrent=settings.max_concurrent_answers,
+        )
+
+    # life
+
+    def start(self) -> None:
+        """Close what an earlier run left open, then bring up search and model in the background."""
+        closed = self.ledger.close_dangling(OPERATOR)
+        self.ledger.append("service.start", actor=OPERATOR, body={"versions": dict(self.versions()), "closed": closed})
+        log.info("service.start", closed=closed, domains=sorted(self.domain_names))
+        self._worker = threading.Thread(target=self._bring_up_search, name="ingest", daemon=True)
+        self._worker.start()
+        self.engine.start()
+
+    def stop(self) -> None:
+        """Stop what `start` started; questions under way end with an error that the ledger keeps."""
+        self._stopping.set()
+        self.engine.stop()
+        if self._worker is not None:
+            self._worker.join(timeout=10)
+        try:
+            self.ledger.append("service.stop", actor=OPERATOR, body={})
+        except LedgerError as error:
+            log.error("service.stop_unrecorded", code=error.code)
+        self.ledger.close()
+        self._database.dispose()
+
+    def _bring_up_search(self) -> None:
+        try:
+            if self._bring_embedder:
+                self._fetch_embedder()
+            self._search_state = "loading"
+            self.index.load()
+        except (RetrievalError, ModelError) as error:
+            self._search_state = error.message
+            log.error("search.failed", code=error.code)
+            return
+        self._search_state = "ready"
+        self._searchable.set()
+        self.ingestor.run(self._stopping)
+
+    def _fetch_embedder(self) -> None:
+        def report(progress: Progress) -> None:
+            self._search_state = f"{progress.step} ({progress.done} of {progress.total} {progress.unit})"
+
+        fetch(card(_EMBEDDER), self.settings.model_dir, offline=self.settings.offline, report=report)
+
+    # what the doors use
+
+    @property
+    def domain_names(self) -> frozenset[str]:
+        """Names of the loaded domain plugins."""
+        return frozenset(self.registry.plugins)
+
+    async def events(
+        self, question: Question, *, principal: Principal, domain: str | None = None
+    ) -> AsyncIterator[Event]:
+        """Answer a question, telling each step as it happens."""
+        outcome = "error"
+        try:
+            async for event in self.pipeline.stream(question, principal=principal, domain=domain):
+                if isinstance(event, Checked):
+                    self.metrics.claims.labels(verdict=event.claim.verdict.value).inc()
+                elif isinstance(event, Finished):
+                    outcome = "abstained" if event.answer.abstained else "answered"
+                    for step, seconds in event.answer.seconds.items():
+                        self.metrics.answer_seconds.labels(step=step).observe(seconds)
+                yield event
+        finally:
+            self.metrics.answers.labels(domain=domain or "auto", outcome=outcome).inc()
+
+    async def answer(self, question: Question, *, principal: Principal, domain: str | None = None) -> Answer:
+        """Answer a question and return the whole at the end."""
+        async for event in self.events(question, principal=principal, domain=domain):
+            if isinstance(event, Finished):
+                return event.answer
+        raise RuntimeError("the pipeline ended without an answer or an error")
+
+    def search(self, queries: Sequence[str], scope: Scope, *, k: int) -> list[Evidence]:
+        """Search the passages that a scope may see.
+
+        Raises:
+            ModelNotReady: the embedding weights or the index are still being brought up.
+        """
+        if not self._searchable.is_set():
+            raise ModelNotReady(f"The search is not ready: {self._search_state}.", remedy="Try again in a moment.")
+        return self._search.search(queries, scope, k=k)
+
+    def add(
+        self, source: BinaryIO, name: str, caller: Principal, collection: str | None, label: str | None
+    ) -> Document:
+        """Take a document in, recorded before and after.
+
+        Raises:
+            Forbidden: the caller may not see what he wants to add, by its collection or label.
+            RetrievalError: the file is refused.
+        """
+        collection = collection or self.settings.default_collection
+        label = label or self.settings.default_label
+        if not caller.scope().allows(label=label, collection=collection):
+            raise Forbidden(
+                "You may not add documents with that label to that collection.",
+                remedy="Use a label and a collection that your key was granted.",
+            )
+        where = {"collection": collection, "label": label}
+        intent = self.ledger.append("document.add.intent", actor=caller, body=where)
+        try:
+            document = self.ingestor.submit(source, name=name, collection=collection, label=label)
+        except RetrievalError as error:
+            body = where | {"code": error.code}
+            self.ledger.append("document.add.outcome", actor=caller, body=body, outcome="refused", closes=intent.entry)
+            raise
+        body = where | {"document": document.id, "sha256": document.sha256, "bytes": document.size}
+        self.ledger.append("document.add.outcome", actor=caller, body=body, closes=intent.entry)
+        return document
+
+    def page_image(self, document_id: str, page: int, scope: Scope, passage_id: int | None) -> bytes:
+        """Render a page of a PDF as PNG, a passage highlighted.
+
+        Raises:
+            DocumentNotFound: no such page, or none that the scope may see.
+        """
+        document = self.catalog.get(document_id, scope)
+        boxes = ()
+        if passage_id is not None:
+            where = self.catalog.passage(passage_id, scope).locator
+            boxes = where.boxes if (where.document_id, where.page) == (document_id, page) else ()
+        return render_page(self.ingestor.path_of(document), page, boxes=boxes, limits=self.limits)
+
+    # how it is
+
+    def versions(self) -> dict[str, Any]:
+        """Return what an auditor needs to know which program, model and index made an answer."""
+        return {
+            "vouch": metadata.version("vouch"),
+            "model": dict(self.engine.identity),
+            "embedder": self.embedder.identity,
+            "index_generation": self.catalog.generation(),
+        }
+
+    def readiness(self) -> dict[str, str]:
+        """Return the state of each part; all are "ready" when a question would be answered."""
+        return {
+            "ledger": "ready",
+            "search": "ready" if self._searchable.is_set() else self._search_state,
+            "model": self.engine.state.stage,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Return the model's progress and the documents' states, as the page shows them."""
+        state = self.engine.state
+        model = {"stage": state.stage, "detail": state.detail, "done": state.done, "total": state.total}
+        if state.error is not None:
+            model |= {"message": state.error.message, "remedy": state.error.remedy}
+        return {
+            "model": model | {"name": self.engine.model_name},
+            "search": self.readiness()["search"],
+            "documents": self._documents_by_state(),
+            "version": metadata.version("vouch"),
+        }
+
+    def exposition(self) -> bytes:
+        """Return the metrics, with the gauges brought up to date."""
+        for name, count in self._documents_by_state().items():
+            self.metrics.documents.labels(state=name).set(count)
+        self.metrics.passages.set(self.index.size)
+        self.metrics.ledger_entries.set(self.ledger.size)
+        self.metrics.model_ready.set(self.engine.state.stage == "ready")
+        return self.metrics.exposition()
+
+    def _documents_by_state(self) -> dict[str, int]:
+        counts = self.catalog.counts(_EVERYONE)
+        return {state.value: counts.get(state, 0) for state in DocumentState}
+
+    def _chat(self) -> BaseChatModel:
+        state = self.engine.state
+        if state.stage != "ready":
+            if state.error is not None:
+                raise state.error
+            raise ModelNotReady(f"The model is not ready: {state.detail}.", remedy="Try again in a moment.")
+        return chat_model(
+            url=self.engine.url,
+            api_key=self.engine.api_key,
+            model=self.engine.model_name,
+            max_tokens=self.settings.answer_tokens,
+            timeout_s=self.settings.model_timeout_s,
+        )
+
+
+def engine_for(settings: Settings) -> ModelEngine:
+    """Build the engine that the settings ask for, not yet started."""
+    if settings.model_url:
+        return RemoteEngine(settings.model_url, api_key=settings.model_api_key, model_name=settings.model)
+    return Engine(
+        card(settings.model),
+        settings.model_dir,
+        offline=settings.offline,
+        context_tokens=settings.context_tokens,
+        kv_cache_gb=settings.kv_cache_gb,
+        threads=settings.model_threads,
+        log_path=settings.data_dir / "logs" / "vllm.log",
+    )
