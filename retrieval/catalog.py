@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
@@ -32,10 +32,13 @@ from retrieval.rows import (
 from retrieval.tables import Base, DocumentRow, GenerationRow, PageRow, PassageRow, metadata, now
 from retrieval.types import EVERYTHING, Document, DocumentState, Passage, Scope
 
-__all__ = ["Base", "Catalog", "Claim", "PageText", "PassageDraft", "metadata"]
+__all__ = ["Base", "Catalog", "Claim", "IndexEntry", "PageText", "PassageDraft", "Searchable", "metadata"]
 
 _IDS_A_STATEMENT: Final = 500  # SQLite's oldest limit on bound values is 999
+_ROWS_A_FETCH: Final = 1000
 _BUSY: Final = (DocumentState.PARSING.value, DocumentState.INDEXING.value)
+
+_Id = TypeVar("_Id", int, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,26 @@ class Claim:
 
     document: Document
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """A READY document as the index sees it. `embedder` is the identity of the model that made its vectors."""
+
+    id: str
+    label: str
+    collection: str
+    embedder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """A passage as the index sees it."""
+
+    id: int
+    document_id: str
+    text: str
+    embedding: bytes | None
 
 
 class Catalog:
@@ -205,6 +228,24 @@ class Catalog:
             _advance(session)
             return True
 
+    def release(self, claim: Claim) -> bool:
+        """Queue a held document again, untouched. False when the claim was lost."""
+        with Session(self._engine) as session, session.begin():
+            return _rows(session, update(DocumentRow).where(_held(claim)).values(**_fresh())) == 1
+
+    def waiting(self, document_ids: Sequence[str]) -> int:
+        """Return how many of these documents are neither READY nor FAILED nor gone."""
+        open_states = (DocumentState.QUEUED.value, *_BUSY)
+        with Session(self._engine) as session:
+            return sum(
+                session.scalars(
+                    select(func.count())
+                    .select_from(DocumentRow)
+                    .where(DocumentRow.id.in_(some), DocumentRow.state.in_(open_states))
+                ).one()
+                for some in _portions(document_ids)
+            )
+
     def requeue_interrupted(self, *, silent_for_s: float = 0.0) -> int:
         """Queue again what a worker left half-way; called at start.
 
@@ -225,11 +266,11 @@ class Catalog:
         """Return the passages with these ids, in their order; what is gone or hidden from the scope is left out."""
         found: dict[int, Passage] = {}
         with Session(self._engine) as session:
-            for at in range(0, len(ids), _IDS_A_STATEMENT):
+            for some in _portions(ids):
                 wanted = (
                     select(PassageRow, DocumentRow.name)
                     .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
-                    .where(PassageRow.id.in_([int(i) for i in ids[at : at + _IDS_A_STATEMENT]]), _visible(scope))
+                    .where(PassageRow.id.in_(some), _visible(scope))
                 )
                 found.update((row.id, passage_of(row, name)) for row, name in session.execute(wanted))
         return [found[i] for i in ids if i in found]
@@ -266,6 +307,30 @@ class Catalog:
         """Return the number of changes to the set of passages so far."""
         with Session(self._engine) as session:
             return session.scalars(select(GenerationRow.value)).first() or 0
+
+    # what the index is built from; never shown to a caller
+
+    def searchable(self) -> tuple[int, builtins.list[Searchable]]:
+        """Return the generation and all READY documents, at least as new as it."""
+        generation = self.generation()
+        columns = (DocumentRow.id, DocumentRow.label, DocumentRow.collection, DocumentRow.embedder)
+        ready = select(*columns).where(DocumentRow.state == DocumentState.READY.value)
+        with Session(self._engine) as session:
+            return generation, [Searchable(*row) for row in session.execute(ready)]
+
+    def contents(self, document_ids: Sequence[str]) -> Iterator[IndexEntry]:
+        """Give the passages of these documents, a few hundred documents a statement."""
+        columns = (PassageRow.id, PassageRow.document_id, PassageRow.text, PassageRow.embedding)
+        with Session(self._engine) as session:
+            for some in _portions(document_ids):
+                wanted = select(*columns).where(PassageRow.document_id.in_(some)).order_by(PassageRow.id)
+                for row in session.execute(wanted.execution_options(yield_per=_ROWS_A_FETCH)):
+                    yield IndexEntry(*row)
+
+
+def _portions(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:
+    for at in range(0, len(ids), _IDS_A_STATEMENT):
+        yield ids[at : at + _IDS_A_STATEMENT]
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:
