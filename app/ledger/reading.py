@@ -1,0 +1,226 @@
+"""Reads a ledger and re-derives it from its raw entries. Needs no right to write: an auditor can do it at any time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Row, func, select, type_coerce
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.types import NullType
+
+from app.answering.types import Receipt
+from app.errors import LedgerCorrupt, LedgerError, LedgerUnavailable, NotFound, StartFailed
+from app.ledger.event import LedgerEvent
+from app.ledger.merkle import CompactRange, leaf_hash
+from app.ledger.schema import check_format, entries
+
+__all__ = ["Entry", "LedgerReader", "VerifyReport", "corrupt", "load_tree"]
+
+_CHUNK: Final = 1000
+"""Rows read at a time: a verification of any length holds a few megabytes."""
+
+_stored: Final[tuple[Any, ...]] = tuple(type_coerce(column, NullType()).label(column.name) for column in entries.c)
+"""The columns as they lie in the store: SQLite keeps any type in any column, and a conversion would trust it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it is stored: the event, the bytes that were hashed, and the hexadecimal hashes beside them."""
+
+    seq: int
+    event: LedgerEvent
+    body: bytes
+    leaf: str
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a verification that found nothing wrong went through: `size` entries, whose root is `root`."""
+
+    size: int
+    root: str
+
+
+class LedgerReader:
+    """Entries of a ledger, in order. Safe to use from many threads and beside a running writer."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Open an existing ledger.
+
+        Raises:
+            StartFailed: there is none, its format is not known, or it cannot be read.
+        """
+        self._engine = engine
+        try:
+            with engine.connect() as connection:
+                check_format(connection)
+        except SQLAlchemyError:
+            raise StartFailed(
+                "The ledger cannot be read.", remedy="Check VOUCH_LEDGER_URL, the disk and the database server."
+            ) from None
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self._tree().size
+
+    @property
+    def root(self) -> str:
+        """Root over all entries, in hexadecimal."""
+        return self._tree().root().hex()
+
+    def get(self, seq: int) -> Entry:
+        """Return one entry.
+
+        Raises:
+            NotFound: the ledger has no such entry.
+        """
+        for entry in self.entries(seq, 1):
+            if entry.seq == seq:
+                return entry
+        raise NotFound(f"The ledger has no entry {seq}.", remedy=f"Entries go from 0 to {self.size - 1}.")
+
+    def entries(self, start: int = 0, limit: int = 100) -> tuple[Entry, ...]:
+        """Return up to `limit` entries from `start` on."""
+        return tuple(_entry(row) for row in self._rows(entries.c.seq >= start, limit=limit))
+
+    def find(
+        self, *, action: str | None = None, closes: int | None = None, start: int = 0, limit: int = 100
+    ) -> tuple[Entry, ...]:
+        """Return up to `limit` entries from `start` on that have this action and close this intent, where given."""
+        wanted = [entries.c.seq >= start]
+        if action is not None:
+            wanted.append(entries.c.action == action)
+        if closes is not None:
+            wanted.append(entries.c.closes == closes)
+        return tuple(_entry(row) for row in self._rows(*wanted, limit=limit))
+
+    def raw(self) -> Iterator[tuple[int, bytes]]:
+        """Give number and hashed bytes of each entry that there is now, in order, without trusting any of it."""
+        for row in self._scan():
+            yield row.seq, row.body
+
+    def verify(self, *, known: Iterable[Receipt] = ()) -> VerifyReport:
+        """Re-derive every leaf, peak and root from the raw entries and compare them with what is stored.
+
+        Args:
+            known: Receipts that were kept elsewhere; the tree has to contain each of them.
+
+        Raises:
+            LedgerCorrupt: names the first entry that is wrong.
+            LedgerUnavailable: the store cannot be read.
+
+        Not covered:
+            An operator who rewrites every entry from some point on together with its hashes, or cuts off the end. Only
+            what has left his reach shows that: pass it as `known`.
+        """
+        return _rederive(self._scan(), {receipt.size: receipt.root for receipt in known})
+
+    def _tree(self) -> CompactRange:
+        try:
+            with self._engine.connect() as connection:
+                return load_tree(connection)
+        except SQLAlchemyError:
+            raise _unreadable() from None
+
+    def _rows(self, *wanted: Any, limit: int) -> Sequence[Row[Any]]:
+        query = select(*_stored).where(*wanted).order_by(entries.c.seq).limit(limit)
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query).all()
+        except SQLAlchemyError:
+            raise _unreadable() from None
+
+    def _scan(self) -> Iterator[Row[Any]]:
+        """Give all rows up to the one that is last now: a busy writer must not keep a verification from ending."""
+        try:
+            with self._engine.connect() as connection:
+                last = connection.scalar(select(func.max(entries.c.seq)))
+        except SQLAlchemyError:
+            raise _unreadable() from None
+        after = None if last is None else -(2**63)
+        while after is not None:
+            rows = self._rows(entries.c.seq > after, entries.c.seq <= last, limit=_CHUNK)
+            yield from rows
+            after = rows[-1].seq if rows else None
+
+
+def load_tree(connection: Connection) -> CompactRange:
+    """Build the tree from the stored peaks, and hold it against the stored root.
+
+    Raises:
+        LedgerCorrupt: they do not fit.
+    """
+    last = connection.execute(select(*_stored).order_by(entries.c.seq.desc()).limit(1)).first()
+    if last is None:
+        return CompactRange()
+    size = last.seq + 1
+    ends, end = [], 0
+    for bit in reversed(range(size.bit_length())):
+        if size >> bit & 1:
+            end += 1 << bit
+            ends.append(end - 1)
+    query = select(*_stored).where(entries.c.seq.in_(ends)).order_by(entries.c.seq)
+    try:
+        tree = CompactRange(size, [row.peak for row in connection.execute(query)])
+    except (ValueError, TypeError):
+        raise corrupt(f"Entries up to {last.seq} are missing or have no peak.") from None
+    if tree.root() != last.root:
+        raise corrupt(f"The root recorded after entry {last.seq} is not that of its peaks.")
+    return tree
+
+
+def corrupt(problem: str) -> LedgerCorrupt:
+    """Say what is wrong with the store, and what to do."""
+    return LedgerCorrupt(
+        problem,
+        remedy="Stop the service, keep the store as evidence, restore the last good copy and verify it with receipts.",
+    )
+
+
+def _rederive(rows: Iterable[Row[Any]], known: dict[int, str]) -> VerifyReport:
+    tree = CompactRange()
+    for row in rows:
+        seq = tree.size
+        if row.seq != seq:
+            raise corrupt(f"Entry {seq} is missing." if row.seq > seq else f"There is an entry {row.seq}.")
+        leaf = leaf_hash(row.body) if isinstance(row.body, bytes) else None
+        if leaf is None or leaf != row.leaf:
+            raise corrupt(f"Entry {seq} does not hash to the leaf that was recorded for it.")
+        if _says(row.body) != (seq, row.action, row.closes):
+            raise corrupt(f"Entry {seq} is not the event that stands in its place.")
+        tree.append(leaf)
+        root = tree.root()
+        if root != row.root or tree.peaks[-1] != row.peak:
+            raise corrupt(f"The root recorded after entry {seq} is not that of the entries up to it.")
+        if known.pop(tree.size, root.hex()) != root.hex():
+            raise corrupt(f"Entry {seq}, or one before it, is not the one that a receipt was given for.")
+    if beyond := [size for size in known if size > tree.size]:
+        raise corrupt(f"Entry {tree.size} is missing: a receipt was given for {max(beyond)} entries.")
+    return VerifyReport(size=tree.size, root=tree.root().hex())
+
+
+def _says(body: bytes) -> tuple[object, object, object] | None:
+    try:
+        said = json.loads(body)
+        return said["seq"], said["action"], said["closes"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _entry(row: Row[Any]) -> Entry:
+    try:
+        event = LedgerEvent.parse(row.body)
+        return Entry(seq=row.seq, event=event, body=row.body, leaf=row.leaf.hex(), root=row.root.hex())
+    except (LedgerError, AttributeError):  # a hash of another type than bytes
+        raise corrupt(f"Entry {row.seq} cannot be read.") from None
+
+
+def _unreadable() -> LedgerUnavailable:
+    return LedgerUnavailable(
+        "The ledger's store cannot be read.", remedy="Check the disk or the database server of the ledger."
+    )

@@ -1,0 +1,147 @@
+"""Makes sure that one process, and one connection in it, writes a ledger.
+
+Two writers would each extend the tree that they know, and one of the two trees would be false. On SQLite the right to
+write is an advisory lock on a file beside the database; on PostgreSQL it is an advisory lock of the writing
+connection itself, so that it is lost exactly when the writing is. Both end with the process that holds them, however
+that ends.
+
+Not covered:
+    Network file systems without `flock`; poolers that share a PostgreSQL session among clients; a process that writes
+    to the tables without asking for the lock (the order trigger and a verification are there for that).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import LedgerUnavailable, StartFailed
+
+__all__ = ["ExclusiveWriter"]
+
+_ADVISORY_LOCK: Final = (
+    "SELECT pg_try_advisory_lock(hashtextextended('vouch ledger ' || current_database() || '.' || current_schema(), 0))"
+)
+
+
+class ExclusiveWriter:
+    """The only connection that may write a ledger; it opens again after a failure."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take the right to write.
+
+        Raises:
+            StartFailed: another process holds it, or the place of the ledger cannot be written.
+        """
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._lock = _FileLock(_file_of(engine)) if engine.dialect.name == "sqlite" else None
+        try:
+            self.connection()
+        except LedgerUnavailable as error:
+            self.close()
+            raise StartFailed(error.message, remedy=error.remedy) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def connection(self) -> Connection:
+        """Return the connection that may write, opened and locked anew where the last one was dropped.
+
+        Raises:
+            LedgerUnavailable: the store cannot be reached, or another process took the right to write meanwhile.
+        """
+        if self._connection is None:
+            try:
+                self._connection = self._open()
+            except SQLAlchemyError:
+                raise LedgerUnavailable(
+                    "The ledger's store cannot be opened.",
+                    remedy="Check the disk or the database server of the ledger.",
+                ) from None
+        return self._connection
+
+    def _open(self) -> Connection:
+        connection = self._engine.connect()
+        try:
+            connection.detach()  # so that closing it ends the session, and with it the lock
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA synchronous=FULL")
+            else:
+                connection.exec_driver_sql("SET synchronous_commit TO on")
+                if not connection.exec_driver_sql(_ADVISORY_LOCK).scalar():
+                    raise _taken("Another process")
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def drop(self) -> None:
+        """Close the connection after a failure: nobody knows what state it is in."""
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        """Give the right to write back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            self._lock.release()
+
+
+class _FileLock:
+    """An exclusive `flock` on ``<database>.lock``, which holds the owner's process id for whoever is refused."""
+
+    def __init__(self, database: Path) -> None:
+        path = database.with_name(database.name + ".lock")
+        try:
+            self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StartFailed(
+                f"The ledger's folder cannot be written: {error.strerror}.",
+                remedy="Give VOUCH_DATA_DIR a folder that this account can write.",
+            ) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode("ascii"), 0)
+        except BlockingIOError:
+            owner = os.pread(self._file, 32, 0).decode("ascii", "replace").strip()
+            self.release()
+            raise _taken(f"Another process ({owner})" if owner.isdigit() else "Another process") from None
+        except OSError as error:
+            self.release()
+            raise StartFailed(
+                f"The ledger cannot be locked: {error.strerror}.",
+                remedy="Put VOUCH_DATA_DIR on a local disk with space left.",
+            ) from None
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _file_of(engine: Engine) -> Path:
+    with engine.connect() as connection:
+        name = connection.exec_driver_sql("SELECT file FROM pragma_database_list WHERE name = 'main'").scalar()
+    if not name:
+        raise StartFailed(
+            "A ledger in memory is no record.", remedy="Give VOUCH_LEDGER_URL a file: sqlite:///path/ledger.db."
+        )
+    return Path(str(name))
+
+
+def _taken(who: str) -> LedgerUnavailable | StartFailed:
+    return LedgerUnavailable(
+        f"{who} writes this ledger.", remedy="Stop it first: only one running Vouch may write a ledger."
+    )
