@@ -8,7 +8,6 @@ from importlib import metadata
 from typing import Final
 
 from fastapi import Depends, FastAPI
-from fastapi.responses import RedirectResponse
 
 from app.api import ask, audit, documents, failures, health, openai
 from app.api.envelope import Envelope
@@ -58,7 +57,6 @@ def create(service: Service, *, pages: bool = True) -> FastAPI:
         if router is not None:
             app.include_router(router, prefix=f"/v1/{name}", tags=[name])
     if pages:
-        app.add_api_route("/", lambda: RedirectResponse("/ui/"), include_in_schema=False)
         for entry in metadata.entry_points(group=PAGES):
             entry.load()(app, service)
     return app

@@ -44,7 +44,8 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
             Permission.READ, exempt="how far the model is, asked for every second by the page"
         ),
         ("GET", "/v1/openapi.json"): Access(None, exempt=_PAGE),
-        ("GET", "/"): Access(None, exempt=_PAGE),
+        ("GET", "/"): Access(Permission.ASK, exempt=_PAGE),
+        ("GET", "/static/{name}"): Access(None, exempt=_PAGE),
         ("POST", "/v1/ask"): Access(Permission.ASK, recorded_by=_PIPELINE),
         ("POST", "/v1/chat/completions"): Access(Permission.ASK, recorded_by=_PIPELINE),
         ("GET", "/v1/models"): Access(Permission.ASK, exempt="names of models"),

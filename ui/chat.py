@@ -1,0 +1,157 @@
+"""The page where people ask: Gradio Blocks over the one service.
+
+Documents and the model's state are drawn by `static/page.js` from the REST API, so that uploads do not pass through
+Gradio's file cache. The conversation is Gradio's; what it shows is made in `ui.render`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+
+from app.answering.types import Checked, Claim, Draft, Finished, Retrieved
+from app.api.guard import authenticate
+from app.errors import BadRequest, describe
+from app.service import Service
+from domains.contract import Question, Turn
+from retrieval.language import language_of
+from ui.render import answer_html, failure_html, plain, progress_html
+from ui.words import CATALOG, say
+
+__all__ = ["CSS", "HEAD", "I18N", "THEME", "build"]
+
+_STATIC: Final = Path(__file__).parent / "static"
+CSS: Final = _STATIC / "page.css"
+HEAD: Final = '<script src="/static/page.js" defer></script>'
+I18N: Final = gr.I18n(
+    en={key: words["en"] for key, words in CATALOG.items()}, zh={key: words["zh"] for key, words in CATALOG.items()}
+)
+THEME: Final = gr.themes.Base(
+    primary_hue="teal",
+    neutral_hue="slate",
+    font=["system-ui", "Segoe UI", "Noto Sans CJK SC", "sans-serif"],  # no font is fetched from a network
+    font_mono=["ui-monospace", "monospace"],
+)
+
+_HISTORY: Final = 10
+"""Turns of the conversation that go with a question."""
+
+Messages = list[dict[str, Any]]
+
+
+def build(service: Service) -> gr.Blocks:
+    """Build the page."""
+    with gr.Blocks(title="Vouch", analytics_enabled=False, fill_height=True) as page:
+        turns = gr.State([])
+        with gr.Sidebar(width=340):
+            gr.HTML('<div id="vouch-status" role="status" aria-live="polite"></div>', container=False)
+            gr.HTML(_documents(), container=False)
+        gr.HTML(
+            '<header id="vouch-head"><h1>Vouch</h1><p data-say="tagline"></p></header>',
+            container=False,
+        )
+        chat = gr.Chatbot(
+            elem_id="vouch-chat",
+            show_label=False,
+            height="62vh",
+            buttons=["copy"],
+            placeholder=I18N("empty"),
+            allow_tags=False,
+            feedback_options=None,
+        )
+        with gr.Row(equal_height=True):
+            box = gr.Textbox(
+                show_label=False,
+                placeholder=I18N("ask"),
+                lines=1,
+                max_lines=6,
+                scale=8,
+                elem_id="vouch-question",
+                autofocus=True,
+                max_length=service.settings.max_question_chars,
+            )
+            send = gr.Button(I18N("send"), variant="primary", scale=1, min_width=90, elem_id="vouch-send")
+            stop = gr.Button(I18N("stop"), scale=1, min_width=90)
+        with gr.Row():
+            domain = gr.Dropdown(_choices(service), value="", label=I18N("domain"), scale=1, min_width=180)
+            fresh = gr.Button(I18N("new"), scale=1, min_width=140, size="sm")
+
+        async def respond(
+            text: str, chosen: str, shown: Messages, kept: list[tuple[str, str]], request: gr.Request
+        ) -> AsyncIterator[tuple[Messages, list[tuple[str, str]], str]]:
+            async for step in _respond(service, text, chosen, shown, kept, request):
+                yield step
+
+        asked = gr.on(
+            [send.click, box.submit], respond, [box, domain, chat, turns], [chat, turns, box], show_progress="hidden"
+        )
+        stop.click(None, cancels=[asked])
+        fresh.click(lambda: ([], []), None, [chat, turns])
+        for name, plugin in sorted(service.registry.plugins.items()):
+            panel = plugin.panel()
+            if panel is not None:
+                with gr.Accordion(plugin.titles["en"], open=False, elem_id=f"vouch-panel-{name}"):
+                    panel()
+    return page.queue(default_concurrency_limit=service.settings.max_concurrent_answers)
+
+
+async def _respond(
+    service: Service, text: str, chosen: str, shown: Messages, kept: list[tuple[str, str]], request: gr.Request
+) -> AsyncIterator[tuple[Messages, list[tuple[str, str]], str]]:
+    language = language_of(text)
+    shown = [*shown, {"role": "user", "content": plain(text)}]
+
+    def saying(html: str) -> tuple[Messages, list[tuple[str, str]], str]:
+        return [*shown, {"role": "assistant", "content": html}], kept, ""
+
+    claims: list[Claim] = []
+    draft = ""
+    note = say("searching", language)
+    yield saying(progress_html(claims, draft, note, language))
+    try:
+        if not text.strip():
+            raise BadRequest("There is no question.", remedy="Write what you want to know.")
+        caller = authenticate(service, request.headers.get("authorization"))
+        question = Question(
+            text=text,
+            language=language,
+            scope=caller.scope(),
+            history=tuple(Turn(asked, told) for asked, told in kept[-_HISTORY:]),
+        )
+        async for event in service.events(question, principal=caller, domain=chosen or None):
+            match event:
+                case Retrieved(evidence):
+                    note = say("reading", language, n=len(evidence))
+                case Draft(piece):
+                    draft += piece
+                case Checked(claim):
+                    claims.append(claim)
+                    draft = ""
+                case Finished(answer):
+                    kept = [*kept, (text, answer.text)]
+                    yield saying(answer_html(answer))
+                    return
+            yield saying(progress_html(claims, draft, note, language))
+    except Exception as error:  # noqa: BLE001 - the chat is the place where this reader meets a failure
+        found = describe(error)
+        yield saying(failure_html(found.message, found.remedy))
+
+
+def _choices(service: Service) -> list[tuple[str, str]]:
+    titled = [
+        (f"{plugin.titles['en']} · {plugin.titles['zh']}", name)
+        for name, plugin in sorted(service.registry.plugins.items())
+    ]
+    return [(f"{say('auto', 'en')} · {say('auto', 'zh')}", ""), *titled]
+
+
+def _documents() -> str:
+    return (
+        '<section id="vouch-documents"><h2 data-say="documents"></h2>'
+        '<label class="vouch-add" for="vouch-files"><b data-say="add"></b><small data-say="formats"></small></label>'
+        '<input id="vouch-files" type="file" multiple accept=".pdf,.docx,.html,.htm,.md,.markdown,.txt">'
+        '<ul id="vouch-list" aria-live="polite"></ul></section>'
+    )
