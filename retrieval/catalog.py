@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, null, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -311,21 +311,31 @@ class Catalog:
     # what the index is built from; never shown to a caller
 
     def searchable(self) -> tuple[int, builtins.list[Searchable]]:
-        """Return the generation and all READY documents, at least as new as it."""
-        generation = self.generation()
-        columns = (DocumentRow.id, DocumentRow.label, DocumentRow.collection, DocumentRow.embedder)
+        """Return all READY documents and the generation that they are of, read in one statement."""
+        before = self.generation()
+        generation = select(GenerationRow.value).scalar_subquery()
+        columns = (DocumentRow.id, DocumentRow.label, DocumentRow.collection, DocumentRow.embedder, generation)
         ready = select(*columns).where(DocumentRow.state == DocumentState.READY.value)
         with Session(self._engine) as session:
-            return generation, [Searchable(*row) for row in session.execute(ready)]
+            rows = session.execute(ready).all()
+        return (rows[0][-1] or 0) if rows else before, [Searchable(*row[:-1]) for row in rows]
 
-    def contents(self, document_ids: Sequence[str]) -> Iterator[IndexEntry]:
-        """Give the passages of these documents, a few hundred documents a statement."""
-        columns = (PassageRow.id, PassageRow.document_id, PassageRow.text, PassageRow.embedding)
+    def contents(self, document_ids: Sequence[str], *, vectors: bool) -> Iterator[IndexEntry]:
+        """Give the passages of these documents; without `vectors` their embeddings are left out."""
+        embedding = PassageRow.embedding if vectors else null()
+        columns = (PassageRow.id, PassageRow.document_id, PassageRow.text, embedding)
         with Session(self._engine) as session:
             for some in _portions(document_ids):
                 wanted = select(*columns).where(PassageRow.document_id.in_(some)).order_by(PassageRow.id)
                 for row in session.execute(wanted.execution_options(yield_per=_ROWS_A_FETCH)):
                     yield IndexEntry(*row)
+
+    def embedded(self, embedder: str) -> int:
+        """Return how many passages have a vector of this embedding model."""
+        with Session(self._engine) as session:
+            wanted = select(func.count()).select_from(PassageRow).join(DocumentRow)
+            wanted = wanted.where(DocumentRow.embedder == embedder, PassageRow.embedding.is_not(None))
+            return session.scalars(wanted).one()
 
 
 def _portions(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:

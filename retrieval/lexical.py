@@ -1,8 +1,8 @@
 """Search by words: BM25 over English stems and Chinese character bigrams.
 
-BM25 is scored by the bm25s library with k1 = 0.9 and b = 0.4, after Trotman, Puurula and Burgess, "Improvements to BM25
-and Language Models Examined" (ADCS 2014). Chinese is cut into overlapping character bigrams, which need no dictionary and
-did better than a word segmenter on statutes.
+BM25 is scored by the bm25s library with k1 = 0.9 and b = 0.4, after Trotman, Puurula and Burgess, "Improvements to
+BM25 and Language Models Examined" (ADCS 2014). Chinese is cut into overlapping character bigrams, which need no
+dictionary and did better than a word segmenter on statutes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import bm25s
 import numpy as np
@@ -32,9 +32,9 @@ _TOKEN: Final = re.compile(
     rf"|(?P<word>(?:{_LETTER}|\d)+)"
 )
 _STOP_LIST: Final = """
-    a an and are as at be been but by d did do does don for from had has have he her his how i if in into is it its ll me
-    my no not of on or our re s she so such t that the their them then there these they this to us ve was we were what
-    when where which who will with would you your
+    a an and are as at be been but by d did do does don for from had has have he her his how i if in into is it its ll
+    me my no not of on or our re s she so such t that the their them then there these they this to us ve was we were
+    what when where which who will with would you your
 """  # with the pieces that apostrophes leave: don't, company's, they'll
 _STOP_WORDS: Final = frozenset(_STOP_LIST.split())
 _ENGLISH: Final = Stemmer.Stemmer("english")
@@ -44,8 +44,8 @@ def tokenize(text: str) -> list[str]:
     """Return the terms of a text in order, repeats included.
 
     English words are lower-cased, stop words dropped, the rest stemmed (Snowball). Numbers stay whole ("1,234.5",
-    "2023"), and so do mixed names ("3M", "Q3"). A run of ideographs gives its bigrams, or the single character when there
-    is only one. Full-width forms count as the usual ones (Unicode NFKC).
+    "2023"), and so do mixed names ("3M", "Q3"). A run of ideographs gives its bigrams, or the single character when
+    there is only one. Full-width forms count as the usual ones (Unicode NFKC).
     """
     terms: list[str] = []
     for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).lower()):
@@ -64,8 +64,8 @@ class LexicalIndex:
 
     BM25 weighs a term by all passages, so any change means new scores for all. The terms of each passage are kept (4
     bytes a term), and a change marks the scores as old; the next search computes them anew, once for any number of
-    changes. That takes about 30 microseconds a passage, and nothing is read again. Not safe to share between threads
-    while it changes: `PassageIndex` guards it.
+    changes. That takes about 30 microseconds a passage, and nothing is read again. Searches may run side by side, but
+    not beside a change: change a `copy`, and put it in the place of the original.
     """
 
     def __init__(self) -> None:
@@ -81,8 +81,15 @@ class LexicalIndex:
     @property
     def ids(self) -> npt.NDArray[np.int64]:
         """Ids of all passages, in the order that a mask must have. Brings the scores up to date."""
-        self._refresh()
+        self.ready()
         return self._ids
+
+    def copy(self) -> Self:
+        """Return an index of the same passages that can be changed while this one is searched."""
+        twin = type(self)()
+        twin._vocabulary, twin._terms = dict(self._vocabulary), dict(self._terms)
+        twin._ids, twin._scorer, twin._stale = self._ids, self._scorer, self._stale
+        return twin
 
     def build(self, ids: Sequence[int], texts: Sequence[str]) -> None:
         """Replace the content of the index."""
@@ -111,7 +118,7 @@ class LexicalIndex:
             allowed: one flag a passage in the order of `ids`; the scores of the others are zero before the best are
                 picked, so a hidden passage takes no place. None allows all.
         """
-        self._refresh()
+        self.ready()
         numbers = [self._vocabulary[term] for term in tokenize(query) if term in self._vocabulary]
         if self._scorer is None or not numbers or k <= 0:
             return []
@@ -122,10 +129,8 @@ class LexicalIndex:
         best = best[np.lexsort((self._ids[best], -scores[best]))]  # equal scores: oldest passage first
         return [(int(self._ids[i]), float(scores[i])) for i in best]
 
-    def _number(self, term: str) -> int:
-        return self._vocabulary.setdefault(term, len(self._vocabulary))
-
-    def _refresh(self) -> None:
+    def ready(self) -> None:
+        """Bring the scores up to date, so that searches change nothing any more."""
         if not self._stale:
             return
         self._ids = np.fromiter(self._terms, dtype=np.int64, count=len(self._terms))
@@ -135,3 +140,6 @@ class LexicalIndex:
             scorer.index((list(self._terms.values()), self._vocabulary), create_empty_token=False, show_progress=False)
             self._scorer = scorer
         self._stale = False
+
+    def _number(self, term: str) -> int:
+        return self._vocabulary.setdefault(term, len(self._vocabulary))

@@ -30,7 +30,7 @@ NAME_LENGTH: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """One page as it is stored. `number` counts from 1; `width` and `height` are in points, 0 where a page has no size."""
+    """One page as it is stored. `number` counts from 1; `width` and `height` are in points, 0 without a size."""
 
     number: int
     text: str

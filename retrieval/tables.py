@@ -67,7 +67,10 @@ class DocumentRow(Base):
 
 
 class PageRow(Base):
-    """The text of one page, to which the character spans of its passages refer. Width and height are in points, 0 without a page size."""
+    """The text of one page, to which the character spans of its passages refer.
+
+    Width and height are in points, 0 without a page size.
+    """
 
     __tablename__ = "pages"
 

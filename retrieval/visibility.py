@@ -30,7 +30,7 @@ class Group:
 class Visibility:
     """One row a passage: its id, ascending, and the numbers of its label and its collection.
 
-    Never changed, only replaced. An id that is not in `ids` is seen only by who sees everything.
+    Never changed, only replaced. An id that is not in `ids` is seen by nobody.
     """
 
     ids: Ids  # (n,)
@@ -59,18 +59,15 @@ class Visibility:
         order = np.argsort(all_ids)
         return cls(all_ids[order], labels, collections, all_codes[order, 0], all_codes[order, 1])
 
-    def allowed(self, scope: Scope) -> Ids | None:
-        """Return the ids that the scope may see, ascending, or None for all of them."""
-        if EVERYTHING in scope.labels and EVERYTHING in scope.collections:
-            return None
+    def allowed(self, scope: Scope) -> Ids:
+        """Return the ids that the scope may see, ascending."""
         seen = _granted(self._label_of, self._labels, scope.labels)
         seen &= _granted(self._collection_of, self._collections, scope.collections)
         return self.ids[seen]
 
-    def flags(self, ids: Ids, scope: Scope) -> Flags | None:
-        """Return one flag an id in `ids`, true where the scope may see it, or None for all of them."""
-        allowed = self.allowed(scope)
-        return None if allowed is None else np.isin(ids, allowed, assume_unique=True)
+    def flags(self, ids: Ids, scope: Scope) -> Flags:
+        """Return one flag an id in `ids`, which holds none twice: true where the scope may see it."""
+        return np.isin(ids, self.allowed(scope), assume_unique=True)
 
 
 def _granted(codes: npt.NDArray[np.int32], numbers: dict[str, int], granted: frozenset[str]) -> Flags:

@@ -8,7 +8,7 @@ A store is a cache of the vectors that the catalog keeps. It is keyed by passage
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
@@ -37,12 +37,13 @@ class VectorStore(LangChainVectorStore):
     Not covered: LangChain's `from_texts` and `get_by_ids`, which have no place for a permission; they raise.
     """
 
-    def __init__(
-        self, *, embedder: TextEmbedder, passages: PassageReader, visibility: Callable[[], Visibility]
-    ) -> None:
+    visibility: Visibility
+    """Who may see what, replaced by the index whenever the catalog changes; at first nobody sees anything."""
+
+    def __init__(self, *, embedder: TextEmbedder, passages: PassageReader) -> None:
         self._embedder = embedder
         self._passages = passages
-        self._visibility = visibility
+        self.visibility = Visibility.of(())
 
     # what a backend writes
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, Final
@@ -23,7 +23,7 @@ from retrieval.files import write_whole
 from retrieval.stores._readwrite import ReadWriteLock
 from retrieval.stores.contract import PassageReader, VectorStore
 from retrieval.types import Scope
-from retrieval.visibility import Ids, Visibility
+from retrieval.visibility import Ids
 
 __all__ = ["FaissStore"]
 
@@ -59,9 +59,8 @@ class FaissStore(VectorStore):
         *,
         embedder: TextEmbedder,
         passages: PassageReader,
-        visibility: Callable[[], Visibility],
     ) -> None:
-        super().__init__(embedder=embedder, passages=passages, visibility=visibility)
+        super().__init__(embedder=embedder, passages=passages)
         self._folder = folder
         self._lock = ReadWriteLock()
         self._index = _empty(embedder.dimension)
@@ -92,11 +91,11 @@ class FaissStore(VectorStore):
 
     def nearest(self, vector: Vectors, k: int, scope: Scope) -> list[tuple[int, float]]:
         """Return up to `k` (passage id, cosine) pairs that the scope may see, best first."""
-        allowed = self._visibility().allowed(scope)
-        if k <= 0 or (allowed is not None and not len(allowed)):
+        allowed = self.visibility.allowed(scope)
+        if k <= 0 or not len(allowed):
             return []
         query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)  # (1, dimension)
-        parameters = None if allowed is None else _faiss.SearchParameters(sel=_selector(allowed))
+        parameters = _faiss.SearchParameters(sel=_selector(allowed))
         with self._lock.read():
             if not self._index.ntotal:
                 return []
