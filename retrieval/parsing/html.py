@@ -1,0 +1,146 @@
+"""Reads HTML: headings, paragraphs, lists and tables in the order of the document, without what a reader cannot see.
+
+Hidden is what carries `hidden` or `aria-hidden="true"`, or a style attribute that takes it off the page; scripts,
+styles, templates, forms' controls and pictures have no text of their own. The document is parsed as HTML, in which
+entities cannot be defined, so there is no entity bomb; nothing is fetched.
+
+Not covered: text hidden by a style sheet or a script, or written in the colour of its ground; text that a script
+would write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final
+
+from bs4 import BeautifulSoup, Tag
+from bs4.element import CData, NavigableString, PageElement
+
+from retrieval.parsing.clean import one_line
+from retrieval.parsing.decode import decode
+from retrieval.parsing.flow import Piece, paginate
+from retrieval.parsing.page_text import CELL
+from retrieval.parsing.types import BlockKind, ParsedPage
+
+__all__ = ["pieces_of", "read"]
+
+_DROPPED: Final = frozenset(
+    {"area", "audio", "button", "canvas", "datalist", "embed", "head", "iframe", "input", "map", "math", "noscript"}
+    | {"object", "script", "select", "style", "svg", "template", "textarea", "title", "video"}
+)
+_HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
+_INLINE: Final = frozenset(
+    {"a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd", "label"}
+    | {"mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt"}
+    | {"u", "var", "wbr"}
+)
+_LISTED: Final = frozenset({"li", "dt", "dd"})
+_TEXTS: Final = (NavigableString, CData)  # exactly these; their subclasses are comments, declarations and the like
+_UNSEEN: Final = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0(?:\.0*)?(?![\d.])"
+    r"|font-size\s*:\s*0(?:\.0*)?(?![\d.])",
+    re.IGNORECASE,
+)
+
+
+def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
+    """Return the number of pages and the pages, which are cut as `retrieval.parsing.flow` says."""
+    return paginate(pieces_of(decode(path.read_bytes(), declared=True)), max_pages=max_pages)
+
+
+def pieces_of(markup: str) -> Iterator[Piece]:
+    """Yield the blocks of a document or of a piece of one."""
+    text, kind, level = list[str](), BlockKind.PARAGRAPH, 0
+    outside = list[tuple[BlockKind, int]]()
+    for step, node in _walk(BeautifulSoup(markup, "lxml")):
+        if step is _Step.TEXT:
+            text.append(str(node))
+            continue
+        if isinstance(node, Tag) and node.name in _INLINE:
+            continue
+        yield from _piece(kind, text, level)
+        text = []
+        if step is _Step.TABLE and isinstance(node, Tag):
+            yield from _table(node)
+        elif step is _Step.OPEN and isinstance(node, Tag):
+            outside.append((kind, level))
+            kind, level = _kind(node, kind, level)
+        elif step is _Step.CLOSE:
+            kind, level = outside.pop()
+
+
+class _Step(Enum):
+    TEXT = auto()
+    TABLE = auto()
+    OPEN = auto()
+    CLOSE = auto()
+
+
+def _walk(root: Tag, *, tables: bool = True) -> Iterator[tuple[_Step, PageElement]]:
+    """Walk what can be seen, in order. A stack of its own is used, since hostile markup nests deeper than calls may.
+
+    With `tables`, an innermost table is one step and its inside is left out.
+    """
+    stack: list[tuple[_Step, PageElement]] = [(_Step.OPEN, root)]
+    while stack:
+        step, node = stack.pop()
+        if isinstance(node, Tag) and step is _Step.OPEN:
+            if _hidden(node):
+                continue
+            if tables and node.name == "table" and node.find("table") is None:
+                yield _Step.TABLE, node
+                continue
+            yield _Step.OPEN, node
+            stack.append((_Step.CLOSE, node))
+            stack.extend((_Step.OPEN, inner) for inner in reversed(node.contents))
+        elif step is _Step.CLOSE:
+            yield step, node
+        elif type(node) in _TEXTS:
+            yield _Step.TEXT, node
+
+
+def _kind(node: Tag, kind: BlockKind, level: int) -> tuple[BlockKind, int]:
+    """Return what text inside of a block element is; a plain one hands on what it stands in."""
+    if node.name in _HEADINGS:
+        return BlockKind.HEADING, _HEADINGS[node.name]
+    if node.name in _LISTED:
+        return BlockKind.LIST_ITEM, 0
+    return kind, level
+
+
+def _piece(kind: BlockKind, text: list[str], level: int) -> Iterator[Piece]:
+    line = one_line("".join(text))
+    if line:
+        yield Piece(kind, line, level)
+
+
+def _table(table: Tag) -> Iterator[Piece]:
+    caption = table.find("caption")
+    if isinstance(caption, Tag):
+        yield from _piece(BlockKind.PARAGRAPH, [_seen(caption)], 0)
+    rows = list[str]()
+    for row in table.find_all("tr"):
+        if not _hidden(row):
+            cells = (_seen(cell) for cell in row.find_all(["td", "th"]))
+            rows.append(CELL.join(cell for cell in cells if cell))
+    yield Piece(BlockKind.TABLE, "\n".join(row for row in rows if row))
+
+
+def _seen(node: Tag) -> str:
+    """Return the text of an element on one line."""
+    text = list[str]()
+    for step, inner in _walk(node, tables=False):
+        if step is _Step.TEXT:
+            text.append(str(inner))
+        elif isinstance(inner, Tag) and inner.name not in _INLINE:
+            text.append(" ")
+    return one_line("".join(text))
+
+
+def _hidden(node: Tag) -> bool:
+    if node.name in _DROPPED or node.has_attr("hidden") or node.get("aria-hidden") == "true":
+        return True
+    return _UNSEEN.search(str(node.get("style", ""))) is not None
