@@ -65,6 +65,8 @@ class IndexEntry:
 
     id: int
     document_id: str
+    document: str
+    headings: Sequence[str]
     text: str
     embedding: bytes | None
 
@@ -131,6 +133,12 @@ class Catalog:
         with Session(self._engine) as session:
             wanted = select(func.count()).select_from(DocumentRow).where(_visible(scope), _in(collection))
             return session.scalars(wanted).one()
+
+    def counts(self, scope: Scope) -> dict[DocumentState, int]:
+        """Return how many documents the scope may see, by state; states without documents are left out."""
+        wanted = select(DocumentRow.state, func.count()).where(_visible(scope)).group_by(DocumentRow.state)
+        with Session(self._engine) as session:
+            return {DocumentState(state): number for state, number in session.execute(wanted)}
 
     def delete(self, document_id: str, scope: Scope) -> Document:
         """Remove a document with its pages and passages; a worker that holds it loses it.
@@ -323,10 +331,12 @@ class Catalog:
     def contents(self, document_ids: Sequence[str], *, vectors: bool) -> Iterator[IndexEntry]:
         """Give the passages of these documents; without `vectors` their embeddings are left out."""
         embedding = PassageRow.embedding if vectors else null()
-        columns = (PassageRow.id, PassageRow.document_id, PassageRow.text, embedding)
+        owner = (PassageRow.document_id, DocumentRow.name)
+        columns = (PassageRow.id, *owner, PassageRow.headings, PassageRow.text, embedding)
         with Session(self._engine) as session:
             for some in _portions(document_ids):
-                wanted = select(*columns).where(PassageRow.document_id.in_(some)).order_by(PassageRow.id)
+                wanted = select(*columns).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+                wanted = wanted.where(PassageRow.document_id.in_(some)).order_by(PassageRow.id)
                 for row in session.execute(wanted.execution_options(yield_per=_ROWS_A_FETCH)):
                     yield IndexEntry(*row)
 

@@ -11,16 +11,19 @@ import itertools
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import structlog
 
 from retrieval.catalog import Catalog, IndexEntry, Searchable
+from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder, Vectors
 from retrieval.errors import IndexDamaged
 from retrieval.lexical import LexicalIndex
 from retrieval.stores.contract import VectorStore
+from retrieval.stores.faiss_store import FaissStore
 from retrieval.types import Scope
 from retrieval.visibility import Group, Ids, Visibility
 
@@ -51,9 +54,19 @@ def unpack(rows: Iterable[bytes], *, dimension: int) -> Vectors:
 class PassageIndex:
     """All searchable passages. Safe to share between threads; several processes may have one each on one database."""
 
-    def __init__(self, catalog: Catalog, *, store: VectorStore, embedder: TextEmbedder) -> None:
+    def __init__(
+        self, catalog: Catalog, embedder: TextEmbedder, *, folder: Path, store: VectorStore | None = None
+    ) -> None:
+        """Build an empty index; `load` or the first search fills it.
+
+        Args:
+            catalog: the truth.
+            embedder: whose vectors are searched; those of another model are left out.
+            folder: where snapshots are kept.
+            store: another store than FAISS in that folder.
+        """
         self._catalog = catalog
-        self._store = store
+        self._store = store or FaissStore(folder, embedder=embedder, passages=catalog)
         self._embedder = embedder
         self._changing = threading.Lock()
         self._lexical = LexicalIndex()  # replaced by a changed copy, never changed: searches need no lock
@@ -62,8 +75,14 @@ class PassageIndex:
         self._generation: int | None = None
         self._saved: int | None = None
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Searchable passages."""
         return len(self._lexical)
+
+    def load(self) -> None:
+        """Bring the index up: vectors from the snapshot when it is whole and current, else all from the catalog."""
+        self.refresh()
 
     def refresh(self) -> None:
         """Take over what changed in the catalog. Costs one small query when nothing did."""
@@ -125,7 +144,7 @@ class PassageIndex:
         lexical.remove(gone.tolist())
         new = [i for i in wanted if i not in passages]
         for step in _steps(self._catalog.contents(new, vectors=vectors)):
-            lexical.add([entry.id for entry in step], [entry.text for entry in step])
+            lexical.add([entry.id for entry in step], [_words(entry) for entry in step])
             self._add_vectors(step, wanted)
             for document_id, ids in _by_document(step).items():
                 passages[document_id] = np.append(passages.get(document_id, np.empty(0, dtype=np.int64)), ids)
@@ -144,6 +163,10 @@ class PassageIndex:
         if kept:
             rows = unpack((row for _, row in kept), dimension=self._embedder.dimension)
             self._store.add([i for i, _ in kept], rows)
+
+
+def _words(entry: IndexEntry) -> str:
+    return in_context(entry.text, document=entry.document, headings=entry.headings)
 
 
 def _steps(entries: Iterator[IndexEntry]) -> Iterator[list[IndexEntry]]:

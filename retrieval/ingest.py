@@ -1,9 +1,9 @@
 """Durable ingestion: bytes in, passages out, and a crash at any point loses nothing and doubles nothing.
 
 A file is first kept by its content, then its row is written: the row is its own entry in the queue. A worker claims the
-row, parses in a child process, cuts, embeds, and stores everything in one transaction that also makes the document READY.
-What a dead worker left half-way is queued again at the next start; a worker that is merely slow finds its claim gone and
-writes nothing.
+row, parses in a child process, cuts, embeds, and stores everything in one transaction that also makes the document
+READY. What a dead worker left half-way is queued again at the next start; a worker that is merely slow finds its claim
+gone and writes nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from retrieval.catalog import Catalog, Claim, PageText, PassageDraft
 from retrieval.chunking import Chunk, chunk
+from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder
 from retrieval.errors import DamagedFile, NoText, RetrievalError, StorageFull
 from retrieval.files import FileStore, Received, storage_full
@@ -116,7 +117,10 @@ class Ingestor:
         return self._files.path_of(document.sha256)
 
     def recover(self, *, silent_for_s: float = 0.0) -> int:
-        """Queue again what an earlier process left half-way; called once at start, before `run`.
+        """Queue again what an earlier process left half-way; `run` begins with it.
+
+        A worker of another process that is still at such a document finds its claim gone: it worked in vain, and nothing
+        is doubled.
 
         Args:
             silent_for_s: seconds without progress after which a document counts as left; more than 0 where workers of
@@ -130,9 +134,13 @@ class Ingestor:
 
     def run(self, stop_event: threading.Event) -> None:
         """Work through the queue until `stop_event` is set; the document at hand is finished first."""
+        recovered = False
         while not stop_event.is_set():
             self._arrived.clear()
             try:
+                if not recovered:
+                    self.recover()
+                    recovered = True
                 while self.run_once():
                     if stop_event.is_set():
                         return
@@ -237,7 +245,10 @@ class Ingestor:
             if not self._catalog.progress(claim, pages_done=pages, pages=pages, state=DocumentState.INDEXING):
                 raise _ClaimLost
             some = known[at : at + _TEXTS_A_STEP]
-            for i, vector in zip(some, self._embedder.embed([chunks[i].text for i in some]), strict=True):
+            texts = [
+                in_context(chunks[i].text, document=claim.document.name, headings=chunks[i].headings) for i in some
+            ]
+            for i, vector in zip(some, self._embedder.embed(texts), strict=True):
                 embeddings[i] = pack(vector)
         return embeddings
 

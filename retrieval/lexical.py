@@ -31,6 +31,7 @@ _TOKEN: Final = re.compile(
     rf"|(?P<number>\d++(?:[.,:/]\d++)*+(?!{_LETTER}))"  # not the 3 of "3m", nor the 1 of "13m"
     rf"|(?P<word>(?:{_LETTER}|\d)+)"
 )
+_YEAR: Final = re.compile(r"[a-z]{1,3}((?:19|20)\d\d)")
 _STOP_LIST: Final = """
     a an and are as at be been but by d did do does don for from had has have he her his how i if in into is it its ll
     me my no not of on or our re s she so such t that the their them then there these they this to us ve was we were
@@ -44,8 +45,8 @@ def tokenize(text: str) -> list[str]:
     """Return the terms of a text in order, repeats included.
 
     English words are lower-cased, stop words dropped, the rest stemmed (Snowball). Numbers stay whole ("1,234.5",
-    "2023"), and so do mixed names ("3M", "Q3"). A run of ideographs gives its bigrams, or the single character when
-    there is only one. Full-width forms count as the usual ones (Unicode NFKC).
+    "2023"), and so do mixed names ("3M", "Q3"); "FY2023" also counts as 2023. A run of ideographs gives its bigrams, or
+    the single character when there is only one. Full-width forms count as the usual ones (Unicode NFKC).
     """
     terms: list[str] = []
     for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).lower()):
@@ -54,6 +55,8 @@ def tokenize(text: str) -> list[str]:
             terms.extend(token[i : i + 2] for i in range(max(1, len(token) - 1)))
         elif match.lastgroup == "number":
             terms.append(token)
+        elif year := _YEAR.fullmatch(token):
+            terms += [token, year[1]]
         elif token not in _STOP_WORDS:
             terms.append(_ENGLISH.stemWord(token))
     return terms

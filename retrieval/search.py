@@ -26,7 +26,7 @@ _DEPTH: Final = 100
 class HybridSearch:
     """The search that the pipeline and the domains use. Safe to share between threads."""
 
-    def __init__(self, catalog: Catalog, *, index: PassageIndex, embedder: TextEmbedder, depth: int = _DEPTH) -> None:
+    def __init__(self, catalog: Catalog, index: PassageIndex, embedder: TextEmbedder, *, depth: int = _DEPTH) -> None:
         self._catalog = catalog
         self._index = index
         self._embedder = embedder

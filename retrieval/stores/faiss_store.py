@@ -63,7 +63,13 @@ class FaissStore(VectorStore):
         super().__init__(embedder=embedder, passages=passages)
         self._folder = folder
         self._lock = ReadWriteLock()
-        self._index = _empty(embedder.dimension)
+        self._made: Any = None  # at the first use, since the model's folder may still be on its way
+
+    @property
+    def _index(self) -> Any:
+        if self._made is None:
+            self._made = _faiss.IndexIDMap2(_faiss.IndexFlatIP(self._embedder.dimension))
+        return self._made
 
     def ids(self) -> Ids:
         """Return the ids of all vectors, in no order."""
@@ -150,12 +156,12 @@ class FaissStore(VectorStore):
         if not isinstance(index, _faiss.IndexIDMap2) or (index.d, index.ntotal) != (manifest.dimension, manifest.count):
             raise _damaged("holds something else than its manifest says")
         with self._lock.write():
-            self._index = index
+            self._made = index
 
     def clear(self) -> None:
         """Forget all vectors; the snapshot stays."""
         with self._lock.write():
-            self._index = _empty(self._embedder.dimension)
+            self._made = None
 
     def _open(self) -> BufferedReader:
         try:
@@ -177,10 +183,6 @@ class FaissStore(VectorStore):
         if hashlib.file_digest(file, "sha256").hexdigest() != manifest.sha256:
             raise _damaged("does not have the digest of its manifest")
         return manifest
-
-
-def _empty(dimension: int) -> Any:
-    return _faiss.IndexIDMap2(_faiss.IndexFlatIP(dimension))
 
 
 def _ids_of(index: Any) -> Ids:
