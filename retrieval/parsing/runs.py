@@ -176,7 +176,7 @@ def _size(textpage: Any, index: int) -> float:
     """Return the type size as shown: a font is often set at size 1 and scaled."""
     a, b, c, d = _matrix(textpage, index)
     scale = math.hypot(c, d) or math.hypot(a, b) or 1.0
-    return round(pdfium_c.FPDFText_GetFontSize(textpage, index) * scale, 1)
+    return round(float(pdfium_c.FPDFText_GetFontSize(textpage, index)) * scale, 1)
 
 
 def _matrix(textpage: Any, index: int) -> tuple[float, float, float, float]:
