@@ -11,22 +11,19 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from app import errors
-from app.settings import Settings, load
+from app.cli_admin import audit, models, users
+from app.console import note, told
+from app.settings import load
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-models = typer.Typer(no_args_is_help=True, help="Build, serve and check the model.")
-audit = typer.Typer(no_args_is_help=True, help="Verify and export the ledger.")
-users = typer.Typer(no_args_is_help=True, help="Keys for people and programs.")
 app.add_typer(models, name="model")
 app.add_typer(audit, name="audit")
 app.add_typer(users, name="users")
@@ -43,22 +40,6 @@ def main() -> None:
         sys.exit(130)
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        found = errors.describe(error)
-        if found.code == "internal" and not isinstance(error, errors.VouchError):
-            raise
-        typer.echo(f"vouch: {found.message}\n  {found.remedy}", err=True)
-        raise typer.Exit(1) from None
-
-
-def _note(text: str) -> None:
-    typer.echo(text, err=True)
-
-
 @app.command()
 def up(
     port: Annotated[int | None, typer.Option(help="Port of the page and the API; 0 takes a free one.")] = None,
@@ -67,10 +48,10 @@ def up(
 ) -> None:
     """Start everything and print the address of the page."""
     del profile  # the launcher has acted on it
-    with _told():
+    with told():
         from app.up import run  # imports torch's neighbours; `--help` should not wait for them
 
-        run(load(**({} if port is None else {"port": port})), quiet=quiet)
+        run(load() if port is None else load(port=port), quiet=quiet)
 
 
 @app.command()
@@ -81,7 +62,7 @@ def ingest(
     as_json: Annotated[bool, typer.Option("--json", help="Print the documents as JSON.")] = False,
 ) -> None:
     """Add documents and wait until each is searchable or refused."""
-    with _told():
+    with told():
         from app.connection import connect
 
         files = _files(paths)
@@ -93,9 +74,9 @@ def ingest(
         failed = [item for item in done if item["state"] != "ready"]
         for item in done:
             if item["state"] == "ready":
-                _note(f"  {item['name']}: {item['pages']} pages, {item['passages']} passages")
+                note(f"  {item['name']}: {item['pages']} pages, {item['passages']} passages")
             else:
-                _note(f"  {item['name']}: {item['error']}\n    {item['remedy']}")
+                note(f"  {item['name']}: {item['error']}\n    {item['remedy']}")
         if failed:
             raise typer.Exit(1)
 
@@ -137,7 +118,7 @@ def _follow(client: Any, item: dict[str, Any]) -> dict[str, Any]:
         item = dict(result(client.get(f"/v1/documents/{item['id']}")))
         if item["pages_done"] != shown and sys.stderr.isatty():
             shown = item["pages_done"]
-            _note(f"  {item['name']}: {item['state']}, page {shown} of {item['pages'] or '?'}")
+            note(f"  {item['name']}: {item['state']}, page {shown} of {item['pages'] or '?'}")
     return item
 
 
@@ -149,12 +130,12 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Ask a question and print the checked answer with its sources."""
-    with _told():
+    with told():
         from app.connection import connect, result, wait_ready
 
         body = {"question": question, "stream": False, "domain": domain, "collection": collection}
         with connect(load()) as client:
-            wait_ready(client, _note)
+            wait_ready(client, note)
             answer = result(client.post("/v1/ask", json=body))
         if as_json:
             typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
@@ -191,11 +172,12 @@ def evaluate(
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Measure the installed system on a data set."""
-    with _told():
+    with told():
+        from retrieval.evaluate import SUITES
+
         from domains.registry import load as load_domains
         from model.catalog import card
         from model.fetch import fetch
-        from retrieval.evaluate import SUITES
 
         suites = dict(SUITES)
         for plugin in load_domains().plugins.values():
@@ -211,133 +193,13 @@ def evaluate(
             raise errors.BadRequest(f"{data} is not a folder.", remedy="Give the data set's folder with --data.")
         settings = load()
         weights = fetch(
-            card("all-minilm-l6-v2"), settings.model_dir, offline=settings.offline, report=lambda step: _note(step.step)
+            card("all-minilm-l6-v2"), settings.model_dir, offline=settings.offline, report=lambda step: note(step.step)
         )
         with tempfile.TemporaryDirectory(prefix="vouch-eval-") as scratch:
             found = suites[suite](
-                data, limit=limit, seed=seed, embedder_folder=weights, workdir=Path(scratch), report=_note
+                data, limit=limit, seed=seed, embedder_folder=weights, workdir=Path(scratch), report=note
             )
         text = json.dumps(found, ensure_ascii=False, indent=2)
         if json_out is not None:
             json_out.write_text(text + "\n", encoding="utf-8")
         typer.echo(text)
-
-
-@models.command("build")
-def model_build(name: Annotated[str | None, typer.Argument(help="Name in the catalog.")] = None) -> None:
-    """Fetch the weights and build the checkpoint that is served."""
-    with _told():
-        from model.build import build
-        from model.catalog import card
-
-        settings = load()
-        path = build(
-            card(name or settings.model), settings.model_dir, offline=settings.offline, report=_Progress().show
-        )
-        typer.echo(path)
-
-
-@models.command("serve")
-def model_serve() -> None:
-    """Serve the model alone, until Ctrl-C; prints the address and the key."""
-    with _told():
-        from app.service import engine_for
-
-        engine = engine_for(load())
-        engine.start()
-        try:
-            shown = ""
-            while engine.state.stage not in _DONE:
-                if engine.state.detail != shown:
-                    shown = engine.state.detail
-                    _note(shown)
-                time.sleep(0.5)
-            if engine.state.error is not None:
-                raise engine.state.error
-            typer.echo(json.dumps({"url": engine.url, "api_key": engine.api_key, "model": engine.model_name}))
-            while engine.state.stage != "failed":
-                time.sleep(1)
-        except KeyboardInterrupt:
-            _note("stopping")
-        finally:
-            engine.stop()
-
-
-@models.command("check")
-def model_check(name: Annotated[str | None, typer.Argument(help="Name in the catalog.")] = None) -> None:
-    """Hash the built checkpoint anew and compare it with its manifest."""
-    with _told():
-        from model.build import check
-        from model.catalog import card
-
-        settings = load()
-        found = check(card(name or settings.model), settings.model_dir)
-        typer.echo(json.dumps(found, indent=2))
-
-
-class _Progress:
-    """Shows a step's progress: in place on a terminal, every ten percent elsewhere."""
-
-    def __init__(self) -> None:
-        self._last: tuple[str, int] = ("", -1)
-
-    def show(self, progress: Any) -> None:
-        percent = 100 * progress.done // progress.total if progress.total else 0
-        mark = (progress.step, percent if sys.stderr.isatty() else percent // 10)
-        if mark != self._last:
-            self._last = mark
-            end = "\r" if sys.stderr.isatty() and percent < 100 else "\n"
-            sys.stderr.write(f"{progress.step}: {percent} % of {progress.total} {progress.unit}{end}")
-
-
-def _keys(settings: Settings) -> Any:
-    from app.identity.keys import KeyStore
-    from app.identity.secret import installation_secret
-    from app.storage.engine import connect
-    from app.storage.migrate import upgrade
-
-    database = connect(settings.database)
-    upgrade(database)
-    return KeyStore(database, installation_secret(settings.data_dir, settings.secret))
-
-
-@users.command("add")
-def users_add(
-    name: Annotated[str, typer.Argument(help="Who will use the key.")],
-    role: Annotated[str, typer.Option(help="reader, contributor, auditor or admin.")] = "reader",
-    label: Annotated[list[str] | None, typer.Option(help="Label that the key may see; repeat it; '*' for all.")] = None,
-    collection: Annotated[
-        list[str] | None, typer.Option(help="Collection that the key may see; repeat it; '*' for all.")
-    ] = None,
-) -> None:
-    """Make a key and print it, once."""
-    with _told():
-        from app.identity.principal import Role
-
-        if role not in [item.value for item in Role]:
-            raise errors.BadRequest(f"There is no role {role!r}.", remedy="Use reader, contributor, auditor or admin.")
-        settings = load()
-        typer.echo(
-            _keys(settings).create(
-                name,
-                role=Role(role),
-                labels=frozenset(label or [settings.default_label]),
-                collections=frozenset(collection or [settings.default_collection]),
-            )
-        )
-
-
-@users.command("list")
-def users_list() -> None:
-    """List keys: id, subject, role, grants, last use; never the keys themselves."""
-    with _told():
-        for item in _keys(load()).list():
-            typer.echo(json.dumps(item.model_dump(mode="json"), ensure_ascii=False))
-
-
-@users.command("revoke")
-def users_revoke(key_id: Annotated[str, typer.Argument(help="Id from `users list`.")]) -> None:
-    """End a key; its next request is refused."""
-    with _told():
-        _keys(load()).revoke(key_id)
-        _note(f"revoked {key_id}")

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -21,7 +21,7 @@ __all__ = ["configure"]
 
 def configure(level: str, *, path: Path | None = None) -> None:
     """Send the log, ours and that of the libraries, to a file, or to standard error when no path is given."""
-    stream: IO[str] = sys.stderr
+    stream: TextIO = sys.stderr
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("a", encoding="utf-8", buffering=1)

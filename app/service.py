@@ -13,15 +13,9 @@ from importlib import metadata
 from typing import Any, BinaryIO, Protocol
 
 import structlog
-from domains.registry import Registry, load
 from langchain_core.language_models import BaseChatModel
-from model.catalog import card
 from model.client import chat_model
-from model.fetch import Progress, fetch
 from model.serving import Engine, EngineState, RemoteEngine
-from retrieval.index import PassageIndex
-from retrieval.ingest import Ingestor
-from retrieval.search import HybridSearch
 
 from app.answering.pipeline import Pipeline
 from app.answering.types import Answer, Checked, Event, Finished
@@ -36,13 +30,21 @@ from app.settings import Settings
 from app.storage.engine import connect
 from app.storage.migrate import upgrade
 from domains.contract import Question
+from domains.registry import Registry, load
+from model.catalog import card
 from model.errors import ModelError, ModelNotReady
+from model.fetch import fetch
+from model.progress import Progress
 from retrieval.catalog import Catalog
 from retrieval.embedding import Embedder, TextEmbedder
 from retrieval.errors import RetrievalError
+from retrieval.index import PassageIndex
+from retrieval.ingest import Ingestor
 from retrieval.parsing.render import render_page
 from retrieval.parsing.types import Limits
-from retrieval.types import EVERYTHING, Document, DocumentState, Evidence, Scope
+from retrieval.search import HybridSearch
+from retrieval.stores.faiss_store import FaissStore
+from retrieval.types import EVERYTHING, Box, Document, DocumentState, Evidence, Scope
 
 __all__ = ["ModelEngine", "Service", "engine_for"]
 
@@ -129,7 +131,8 @@ class Service:
             timeout_s=settings.parse_timeout_s,
             memory_mb=settings.parse_memory_mb,
         )
-        self.index = PassageIndex(self.catalog, self.embedder, folder=settings.data_dir / "index")
+        store = FaissStore(settings.data_dir / "index", embedder=self.embedder, passages=self.catalog)
+        self.index = PassageIndex(self.catalog, store=store, embedder=self.embedder)
         self.ingestor = Ingestor(
             self.catalog,
             files_dir=settings.data_dir / "files",
@@ -137,7 +140,7 @@ class Service:
             embedder=self.embedder,
             limits=self.limits,
         )
-        self._search = HybridSearch(self.catalog, self.index, self.embedder)
+        self._search = HybridSearch(self.catalog, index=self.index, embedder=self.embedder)
         self._searchable = threading.Event()
         self._search_state = "waiting"
         self._stopping = threading.Event()
@@ -184,7 +187,8 @@ class Service:
             if self._bring_embedder:
                 self._fetch_embedder()
             self._search_state = "loading"
-            self.index.load()
+            self.ingestor.recover()
+            self.index.refresh()
         except (RetrievalError, ModelError) as error:
             self._search_state = error.message
             log.error("search.failed", code=error.code)
@@ -264,8 +268,8 @@ class Service:
             body = where | {"code": error.code}
             self.ledger.append("document.add.outcome", actor=caller, body=body, outcome="refused", closes=intent.entry)
             raise
-        body = where | {"document": document.id, "sha256": document.sha256, "bytes": document.size}
-        self.ledger.append("document.add.outcome", actor=caller, body=body, closes=intent.entry)
+        added: dict[str, Any] = where | {"document": document.id, "sha256": document.sha256, "bytes": document.size}
+        self.ledger.append("document.add.outcome", actor=caller, body=added, closes=intent.entry)
         return document
 
     def page_image(self, document_id: str, page: int, scope: Scope, passage_id: int | None) -> bytes:
@@ -275,7 +279,7 @@ class Service:
             DocumentNotFound: no such page, or none that the scope may see.
         """
         document = self.catalog.get(document_id, scope)
-        boxes = ()
+        boxes: tuple[Box, ...] = ()
         if passage_id is not None:
             where = self.catalog.passage(passage_id, scope).locator
             boxes = where.boxes if (where.document_id, where.page) == (document_id, page) else ()
@@ -317,7 +321,7 @@ class Service:
         """Return the metrics, with the gauges brought up to date."""
         for name, count in self._documents_by_state().items():
             self.metrics.documents.labels(state=name).set(count)
-        self.metrics.passages.set(self.index.size)
+        self.metrics.passages.set(len(self.index))
         self.metrics.ledger_entries.set(self.ledger.size)
         self.metrics.model_ready.set(self.engine.state.stage == "ready")
         return self.metrics.exposition()

@@ -6,12 +6,14 @@ Entries hold digests, ids and verdicts, never documents or questions. Reading th
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app.api.guard import Caller, TheService
+from app.ledger.reading import Entry
 
 __all__ = ["router"]
 
@@ -42,23 +44,23 @@ async def entries(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Entries:
     """Return entries from `start` on, with the tree's size and root as they are now."""
-    found = await asyncio.to_thread(lambda: list(service.ledger.entries(start=start, limit=limit)))
-    return Entries(
-        entries=[event.model_dump(mode="json") for event in found],
-        size=service.ledger.size,
-        root=service.ledger.root.hex(),
-    )
+    found = await asyncio.to_thread(service.ledger.entries, start, limit)
+    size, root = await asyncio.to_thread(lambda: (service.ledger.size, service.ledger.root))
+    return Entries(entries=[_shown(item) for item in found], size=size, root=root)
 
 
 @router.get("/entries/{entry}", summary="Read one entry")
 async def entry_at(entry: int, _caller: Caller, service: TheService) -> dict[str, Any]:
     """Return one entry by its index."""
-    event = await asyncio.to_thread(service.ledger.get, entry)
-    return event.model_dump(mode="json")
+    return _shown(await asyncio.to_thread(service.ledger.get, entry))
 
 
 @router.post("/verify", summary="Verify the ledger")
 async def verify(_caller: Caller, service: TheService) -> Verification:
     """Derive every leaf and the root from the stored entries and compare with what was recorded."""
     report = await asyncio.to_thread(service.ledger.verify)
-    return Verification(size=report.size, root=report.root.hex(), intact=True)
+    return Verification(size=report.size, root=report.root, intact=True)
+
+
+def _shown(entry: Entry) -> dict[str, Any]:
+    return {"entry": entry.seq, "leaf": entry.leaf, "root": entry.root, **asdict(entry.event)}

@@ -97,10 +97,10 @@ async def show(document_id: str, caller: Caller, service: TheService) -> Documen
     return await asyncio.to_thread(service.catalog.get, document_id, caller.scope())
 
 
-@router.delete("/{document_id}", summary="Delete a document")
-async def delete(document_id: str, caller: Caller, service: TheService) -> Document:
+@router.delete("/{document_id}", status_code=204, summary="Delete a document")
+async def delete(document_id: str, caller: Caller, service: TheService) -> None:
     """Remove a document from search, from the catalog and from the disk."""
-    return await asyncio.to_thread(service.ingestor.delete, document_id, caller.scope())
+    await asyncio.to_thread(service.ingestor.delete, document_id, caller.scope())
 
 
 @router.get("/{document_id}/pages/{page}", summary="Text of a page")

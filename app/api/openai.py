@@ -29,7 +29,7 @@ from app.errors import BadRequest, describe
 from domains.contract import Question, Turn
 from retrieval.language import language_of
 
-__all__ = ["annotations", "router"]
+__all__ = ["citations", "router"]
 
 router = APIRouter(tags=["openai"])
 
@@ -94,7 +94,7 @@ async def chat(body: ChatRequest, request: Request, caller: Caller, service: The
     )
 
 
-def annotations(answer: Answer, base: str) -> list[dict[str, Any]]:
+def citations(answer: Answer, base: str) -> list[dict[str, Any]]:
     """Return an OpenAI `url_citation` for each citation mark in the answer's text."""
     by_id = {item.id: item for item in answer.evidence}
     found = []
@@ -132,7 +132,7 @@ def _conversation(messages: list[Message]) -> tuple[str, tuple[Turn, ...]]:
 
 
 def _completion(answer: Answer, model: str, base: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": answer.text, "annotations": annotations(answer, base)}
+    message = {"role": "assistant", "content": answer.text, "annotations": citations(answer, base)}
     return {
         "id": f"chatcmpl-{answer.id}",
         "object": "chat.completion",
@@ -175,7 +175,7 @@ async def _chunks(
                 if answer.text != sent:
                     rest = answer.text.removeprefix(sent) if answer.text.startswith(sent) else f"\n{answer.text}"
                     yield frame({"content": rest})
-                yield frame({"annotations": annotations(answer, base)}, vouch=answer.model_dump(mode="json"))
+                yield frame({"annotations": citations(answer, base)}, vouch=answer.model_dump(mode="json"))
     except Exception as error:  # noqa: BLE001 - the headers are out: the failure can only be told inside the stream
         yield f"data: {json.dumps(error_body(describe(error), request_id), ensure_ascii=False)}\n\n"
     yield "data: [DONE]\n\n"
