@@ -1,7 +1,7 @@
 """A chat model that says what its script says, through the whole of LangChain's real interface.
 
-It stands in for vLLM in tests that are about everything except the model. It streams token by token, may break off in the
-middle as a killed server would, and may wait half-way until the test lets it go on:
+It stands in for vLLM in tests that are about everything except the model. It streams token by token, may break off
+in the middle as a killed server would, and may wait half-way until the test lets it go on:
 
     ScriptedChat(replies=["Revenue was 5 million [1]."])
     ScriptedChat(replies=["Revenue was 5 million [1]."], dies_after=3)
@@ -116,7 +116,7 @@ class ScriptedChat(BaseChatModel):
         try:
             for place, token in enumerate(self._next(messages)):
                 if self._stop_here(place):
-                    while not self.gate.is_set():
+                    while not self.gate.is_set():  # noqa: ASYNC110 - the gate may be opened from another thread
                         await asyncio.sleep(0.002)
                 await asyncio.sleep(0)
                 chunk = ChatGenerationChunk(message=AIMessageChunk(content=token))

@@ -1,0 +1,352 @@
+"""From a question to a checked answer: the one way, for the API, the page, the command line and every domain.
+
+The order is the promise. An intent is durable in the ledger before anything else happens; the outcome is durable before
+the answer is given; whatever goes wrong in between closes the entry with its code. No record, no answer.
+
+    Started, Retrieved, Draft*, Checked* (mixed with Draft), Finished
+
+Drafts are the model's words as they come and are shown as unchecked; the answer holds supported claims alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from langchain_core.language_models import BaseChatModel
+from model.client import stream_text
+
+from app.answering import abstain
+from app.answering.claims import ClaimReader, DraftClaim
+from app.answering.gathering import numbered, run_tools
+from app.answering.prompt import PROMPT_VERSION, build, estimate_tokens
+from app.answering.record import INTENT, OUTCOME, intent_body, outcome_body
+from app.answering.types import Answer, Checked, Claim, Draft, Event, Finished, Receipt, Retrieved, Started, Verdict
+from app.answering.verify import CHECKS_VERSION, Verifier
+from app.errors import BadRequest, Forbidden, LedgerError, TooLarge, TooManyRequests, describe
+from app.identity.principal import Principal
+from app.ledger.sink import AuditSink
+from domains.contract import Desk, DomainPlugin, Question, Searcher, ToolCall
+from domains.registry import Registry
+from model.errors import ModelInterrupted
+from retrieval.language import Language
+from retrieval.types import EVERYTHING, Evidence, Scope
+
+__all__ = ["Pipeline"]
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Run:
+    """One question on its way: what a closing entry says of it, however far it came."""
+
+    question: Question
+    principal: Principal
+    asked: str | None
+    answer_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    intent: Receipt | None = None
+    plugin: DomainPlugin | None = None
+    domain_reason: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    claims: list[Claim] = field(default_factory=list)
+    abstained: abstain.Reason | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add the wall time of a block to a step."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - begin
+
+
+class Pipeline:
+    """Answers questions. One instance serves all callers; it keeps nothing of them between questions."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        searcher: Searcher,
+        chat_factory: Callable[[], BaseChatModel],
+        ledger: AuditSink,
+        commit: Callable[[str], str],
+        versions: Callable[[], Mapping[str, Any]],
+        passages: int = 5,
+        prompt_tokens: int = 6000,
+        max_question_chars: int = 8000,
+        max_concurrent: int = 8,
+        count_tokens: Callable[[str], int] = estimate_tokens,
+        verifier: Verifier | None = None,
+    ) -> None:
+        """Wire a pipeline.
+
+        Args:
+            registry: The domains.
+            searcher: Finds passages under a scope; called in a thread.
+            chat_factory: Gives the chat model, at temperature 0; raises `ModelError` while there is none.
+            ledger: Where intents and outcomes become durable; called in a thread.
+            commit: Keyed commitment of a text, for the ledger.
+            versions: What the model and the index are at this moment, for the ledger.
+            passages: Passages that are searched for.
+            prompt_tokens: Most tokens of a prompt.
+            max_question_chars: Longest question.
+            max_concurrent: Questions answered at the same time.
+            count_tokens: Counts the tokens of a text, not too low.
+            verifier: Checks the claims.
+        """
+        self._registry = registry
+        self._searcher = searcher
+        self._chat_factory = chat_factory
+        self._ledger = ledger
+        self._commit = commit
+        self._versions = versions
+        self._passages = passages
+        self._prompt_tokens = prompt_tokens
+        self._max_question_chars = max_question_chars
+        self._max_concurrent = max_concurrent
+        self._count_tokens = count_tokens
+        self._verifier = verifier or Verifier()
+        self._in_flight = 0
+
+    async def answer(self, question: Question, *, principal: Principal, domain: str | None = None) -> Answer:
+        """Answer a question and return the whole answer; see `stream` for what it raises."""
+        async with aclosing(self.stream(question, principal=principal, domain=domain)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    return event.answer
+        raise RuntimeError("a run ended without an answer and without an error")
+
+    async def stream(
+        self, question: Question, *, principal: Principal, domain: str | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Answer a question step by step. Close the generator (`contextlib.aclosing`) to cancel.
+
+        Raises:
+            BadRequest: the question is empty.
+            TooLarge: the question is longer than the limit, or than the model can take.
+            Forbidden: the question's scope holds more than its principal was granted.
+            TooManyRequests: as many questions as allowed are being answered.
+            LedgerError: the intent or the outcome could not be recorded; no answer was given.
+            DomainError, RetrievalError, ModelError: from the step of that name; the entry was closed.
+        """
+        self._check(question, principal)
+        if self._in_flight >= self._max_concurrent:
+            raise TooManyRequests(
+                "As many questions are being answered as this service takes at a time.",
+                remedy="Ask again in a few seconds.",
+            )
+        run = _Run(question, principal, domain)
+        self._in_flight += 1
+        try:
+            await self._open(run)
+            async with aclosing(self._steps(run)) as events:
+                async for event in events:
+                    yield event
+            answer = await self._finish(run)
+        except BaseException as error:
+            await self._close(run, error)
+            raise
+        finally:
+            self._in_flight -= 1
+        yield Finished(answer)
+
+    def _check(self, question: Question, principal: Principal) -> None:
+        if not question.text.strip():
+            raise BadRequest("The question is empty.", remedy="Write a question.")
+        longest = max([len(question.text), *(len(turn.question) for turn in question.history)])
+        if longest > self._max_question_chars:
+            raise TooLarge(
+                f"The question has {longest} characters; the limit is {self._max_question_chars}.",
+                remedy="Shorten it; put long material into a document and add that.",
+            )
+        if not _within(question.scope, principal.scope()):
+            raise Forbidden("The question asks for documents that you may not see.", remedy="Ask in your own scope.")
+
+    async def _steps(self, run: _Run) -> AsyncGenerator[Event, None]:
+        question = run.question
+        run.plugin, run.domain_reason = self._registry.choose(question, run.asked)
+        if run.intent is None:
+            raise RuntimeError("work began before the intent was recorded")
+        yield Started(run.answer_id, run.intent.entry, run.plugin.name, question.language)
+
+        chat = self._chat_factory()
+        with run.timed("prepare"):
+            preparation = await run.plugin.prepare(question, Desk(self._searcher, chat))
+            run.calls = preparation.calls
+        with run.timed("search"):
+            found = await asyncio.to_thread(
+                self._searcher.search, preparation.queries, question.scope, k=self._passages
+            )
+        with run.timed("tools"):
+            made = await run_tools(run.plugin, preparation.calls)
+        asked = preparation.question or question.text
+        prompt = build(
+            asked,
+            numbered(made, found),
+            language=question.language,
+            budget=self._prompt_tokens,
+            instructions=preparation.instructions,
+            count=self._count_tokens,
+        )
+        run.evidence = prompt.evidence
+        yield Retrieved(run.evidence)
+
+        run.abstained = abstain.before(asked, run.evidence)
+        if run.abstained is not None:
+            return
+        known = {item.id: item for item in run.evidence}
+        reader = ClaimReader(known=known.keys())
+        begin = time.perf_counter()
+        async with aclosing(stream_text(chat, prompt.messages)) as deltas:
+            async for delta in deltas:
+                run.seconds.setdefault("first_token", time.perf_counter() - begin)
+                yield Draft(delta)
+                for draft in reader.feed(delta):
+                    for event in self._checked(run, draft, known, asked):
+                        yield event
+        run.seconds["model"] = time.perf_counter() - begin
+        for draft in reader.flush():
+            for event in self._checked(run, draft, known, asked):
+                yield event
+        run.abstained = abstain.after(asked, run.claims, run.evidence)
+
+    def _checked(self, run: _Run, draft: DraftClaim, known: Mapping[str, Evidence], asked: str) -> list[Checked]:
+        """Check one claim; a sentence that says that nothing was found claims nothing."""
+        if abstain.is_refusal(draft.text):
+            return []
+        with run.timed("check"):
+            claim = self._verifier.check(draft, known, question=asked)
+        run.claims.append(claim)
+        return [Checked(claim)]
+
+    async def _open(self, run: _Run) -> None:
+        body = intent_body(run.question, answer_id=run.answer_id, domain=run.asked, commit=self._commit)
+        with run.timed("intent"):
+            run.intent, cancelled = await self._append(INTENT, run, body=body)
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def _finish(self, run: _Run) -> Answer:
+        """Record the outcome, and only then make the answer."""
+        if run.plugin is None or run.intent is None:
+            raise RuntimeError("a run finished that never began")
+        language = run.question.language
+        if run.abstained is None:
+            text = _shown(run.claims, language)
+        else:
+            text = abstain.words(language, nearest=bool(run.evidence))
+        body = self._outcome(run) | {
+            "abstained": run.abstained is not None,
+            "reason": run.abstained,
+            "answer": self._commit(text),
+        }
+        begin = time.perf_counter()
+        receipt, cancelled = await self._append(OUTCOME, run, body=body, outcome="ok", closes=run.intent.entry)
+        run.seconds["outcome"] = time.perf_counter() - begin
+        run.intent = None  # closed: nothing that happens from here on may close it again
+        if cancelled:
+            raise asyncio.CancelledError
+        _log.info(
+            "answer.finished",
+            answer=run.answer_id,
+            domain=run.plugin.name,
+            entry=receipt.entry,
+            abstained=run.abstained,
+        )
+        return Answer(
+            id=run.answer_id,
+            question=run.question.text,
+            language=language,
+            domain=run.plugin.name,
+            text=text,
+            claims=tuple(run.claims),
+            evidence=run.evidence,
+            abstained=run.abstained is not None,
+            reason=run.abstained,
+            notice=run.plugin.notice.get(language),
+            receipt=receipt,
+            seconds={step: round(value, 4) for step, value in run.seconds.items()},
+        )
+
+    async def _close(self, run: _Run, error: BaseException) -> None:
+        """Close the entry of a run that failed. The failure stays what it was, even when this cannot be recorded."""
+        if run.intent is None:
+            return
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            outcome, code = "cancelled", "cancelled"
+        else:
+            outcome, code = ("unknown" if isinstance(error, ModelInterrupted) else "error"), describe(error).code
+        try:
+            await self._append(
+                OUTCOME, run, body=self._outcome(run) | {"error": code}, outcome=outcome, closes=run.intent.entry
+            )
+        except LedgerError as unrecorded:  # the ledger closes what it finds open when it is opened again
+            _log.error("answer.not_closed", answer=run.answer_id, entry=run.intent.entry, code=unrecorded.code)
+        _log.warning("answer.failed", answer=run.answer_id, outcome=outcome, code=code)
+
+    def _outcome(self, run: _Run) -> dict[str, Any]:
+        plugin = run.plugin
+        body = outcome_body(
+            answer_id=run.answer_id,
+            domain=plugin.name if plugin else None,
+            domain_reason=run.domain_reason,
+            calls=run.calls,
+            evidence=run.evidence,
+            claims=run.claims,
+            versions={**self._versions(), "prompt": PROMPT_VERSION, "checks": CHECKS_VERSION},
+            seconds=run.seconds,
+            commit=self._commit,
+        )
+        return body | ({"retention_days": plugin.retention_days} if plugin else {})
+
+    async def _append(
+        self, action: str, run: _Run, *, body: Mapping[str, Any], outcome: str = "ok", closes: int | None = None
+    ) -> tuple[Receipt, bool]:
+        """Append to the ledger and wait for it even when cancelled; say whether that happened meanwhile."""
+        task = asyncio.ensure_future(
+            asyncio.to_thread(
+                self._ledger.append, action, actor=run.principal, body=body, outcome=outcome, closes=closes
+            )
+        )
+        cancelled = False
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError:
+                cancelled = True
+        return task.result(), cancelled
+
+
+def _within(wanted: Scope, granted: Scope) -> bool:
+    return all(
+        EVERYTHING in held or asked <= held
+        for asked, held in ((wanted.labels, granted.labels), (wanted.collections, granted.collections))
+    )
+
+
+_STOPS: Final = ".!?。！？…"
+
+
+def _shown(claims: list[Claim], language: Language) -> str:
+    """Join the supported claims, each with its marks before its full stop."""
+    return ("" if language == "zh" else " ").join(
+        _with_marks(claim, language) for claim in claims if claim.verdict is Verdict.SUPPORTED
+    )
+
+
+def _with_marks(claim: Claim, language: Language) -> str:
+    marks = "".join(f"[{id_}]" for id_ in claim.cites)
+    body = claim.text.rstrip(_STOPS)
+    stop = claim.text[len(body) :] or ("。" if language == "zh" else ".")
+    return f"{body}{'' if language == 'zh' else ' '}{marks}{stop}"

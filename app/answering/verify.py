@@ -1,0 +1,173 @@
+"""Holds a claim against the passages that it cites, and only those.
+
+A claim is SUPPORTED when three things are true, in this order:
+
+1. each number, amount, date and code of the claim is a value of the cited text, its headings or its document's name
+   (`values`), and a single figure is not that of another sentence;
+2. the claim does not turn the text around (`opposites`);
+3. the cited text holds enough of the claim's informative terms within a few neighbouring sentences (`support`).
+
+A claim that cites nothing is attributed to the passage that supports it best, and then checked in the same way; the
+verdict shows that passage as its citation. No model is asked: a small model's opinion of its own sentences is no
+better than chance. The check is deterministic.
+
+Not covered: a claim that says a true thing of the passage with other words (struck out, which is the safe side); two
+subjects exchanged inside one sentence; claims in another language than their passage (struck out).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.answering.claims import DraftClaim
+from app.answering.opposites import turned
+from app.answering.support import best_window, coverage, informative, sentences
+from app.answering.types import Claim, Verdict
+from app.answering.values import Value, ValueKind, extract, missing
+from retrieval.types import Evidence
+
+__all__ = ["CHECKS_VERSION", "SUPPORTED_FROM", "Verifier"]
+
+CHECKS_VERSION: Final = "1"
+"""Changes with every change of what is checked or how; it is recorded with each answer."""
+
+SUPPORTED_FROM: Final = 0.6
+"""Least share of a claim's terms that its passage must hold."""
+
+_ELSEWHERE: Final = 0.34
+"""How much better another figure's sentence must fit a claim than that of the claim's figure to be held against it."""
+
+_FALLING: Final = re.compile(
+    r"\b(?:loss|deficit|negative|outflow|decreas|declin|fell|fall|drop|reduc|down|minus)|亏损|下降|减少|降低|下跌|下滑|负|流出",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    verdict: Verdict
+    score: float
+    reason: str | None = None
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        return self.verdict is Verdict.SUPPORTED, self.score
+
+
+class Verifier:
+    """Checks claims. One instance serves all questions; it keeps nothing."""
+
+    def __init__(
+        self, *, threshold: float = SUPPORTED_FROM, similarity: Callable[[str, str], float] | None = None
+    ) -> None:
+        """Make a verifier.
+
+        Args:
+            threshold: Least score of a supported claim.
+            similarity: Meaning of two texts compared, 0 to 1; the better of it and the shared terms is the score.
+        """
+        self._threshold = threshold
+        self._similarity = similarity
+
+    def check(self, claim: DraftClaim, evidence: Mapping[str, Evidence], *, question: str = "") -> Claim:
+        """Give a claim its verdict.
+
+        Args:
+            claim: From the draft.
+            evidence: What the model saw, by id; citations of other ids count for nothing.
+            question: Its figures (not its dates) may be restated beside a figure of the passage.
+        """
+        cited = [evidence[id_] for id_ in claim.cites if id_ in evidence]
+        if not cited:
+            return self._attributed(claim, evidence, question)
+        alone = [(item, self._find(claim.text, [item], question)) for item in cited]
+        good = [(item, finding) for item, finding in alone if finding.verdict is Verdict.SUPPORTED]
+        if good:  # a citation that does not carry the claim by itself is not shown when others do
+            return _claim(claim, [item for item, _ in good], max((f for _, f in good), key=lambda f: f.rank))
+        finding = self._find(claim.text, cited, question) if len(cited) > 1 else alone[0][1]
+        return _claim(claim, cited, finding)
+
+    def _attributed(self, claim: DraftClaim, evidence: Mapping[str, Evidence], question: str) -> Claim:
+        findings = [(item, self._find(claim.text, [item], question)) for item in evidence.values()]
+        if not findings:
+            return _claim(claim, [], _Finding(Verdict.UNSUPPORTED, 0.0, "no_evidence"))
+        item, finding = max(findings, key=lambda pair: pair[1].rank)
+        return _claim(claim, [item] if finding.verdict is Verdict.SUPPORTED else [], finding)
+
+    def _find(self, text: str, cited: Sequence[Evidence], question: str) -> _Finding:
+        terms = informative(text)
+        parts = [sentences(item.text) for item in cited]
+        source = [part for item in parts for part in best_window(terms, item)]
+        score = coverage(terms, [*source, *(_around(item) for item in cited)])
+        if self._similarity is not None and source:
+            score = max(score, min(1.0, self._similarity(text, " ".join(source))))
+        claimed = extract(text)
+        whole = "\n".join(f"{_around(item)}\n{item.text}" for item in cited)
+        absent = _absent(claimed, text, whole, question)
+        if absent:
+            differs = any(_same_sort(value, held) for value in absent for held in extract(whole))
+            return _Finding(
+                Verdict.CONTRADICTED if differs else Verdict.UNSUPPORTED,
+                score,
+                "value_differs" if differs else "value_missing",
+            )
+        if _value_elsewhere(claimed, terms, [part for item in parts for part in item]):
+            return _Finding(Verdict.CONTRADICTED, score, "value_of_another")
+        if score < self._threshold:
+            return _Finding(Verdict.UNSUPPORTED, score, "low_support")
+        how = turned(text, source)
+        if how:
+            return _Finding(Verdict.CONTRADICTED, score, how)
+        return _Finding(Verdict.SUPPORTED, score)
+
+
+def _claim(draft: DraftClaim, cited: Iterable[Evidence], finding: _Finding) -> Claim:
+    return Claim(
+        text=draft.text,
+        cites=tuple(item.id for item in cited),
+        verdict=finding.verdict,
+        score=round(finding.score, 4),
+        reason=finding.reason,
+    )
+
+
+def _around(item: Evidence) -> str:
+    """Return what stands over a passage and dates it: its document's name and headings."""
+    return " / ".join((item.locator.document, *item.locator.headings))
+
+
+def _absent(claimed: Sequence[Value], text: str, source: str, question: str) -> list[Value]:
+    """Return the values of a claim that neither its source nor, for restated figures, the question holds."""
+    unsigned = bool(_FALLING.search(text) or _FALLING.search(source))
+    absent = missing(claimed, source, unsigned=unsigned)
+    held = [value for value in claimed if value not in absent]
+    return [
+        value
+        for value in absent
+        if value.kind is ValueKind.DATE
+        or not any(_same_sort(value, other) for other in held)
+        or missing([value], question, unsigned=True)
+    ]
+
+
+def _same_sort(one: Value, other: Value) -> bool:
+    return one.kind is other.kind and one.unit == other.unit
+
+
+def _value_elsewhere(claimed: Sequence[Value], terms: Mapping[str, float], parts: Sequence[str]) -> bool:
+    """Say whether a claim's only figure is that of another sentence, while its own sentence has another figure."""
+    figures = [value for value in claimed if value.kind is ValueKind.NUMBER]
+    if len(figures) != 1:
+        return False
+    words = {term: weight for term, weight in terms.items() if not any(mark.isdigit() for mark in term)}
+    own = other = 0.0
+    for part in parts:
+        fit = coverage(words, [part])
+        if not missing(figures, part, unsigned=True):
+            own = max(own, fit)
+        elif any(_same_sort(figures[0], value) for value in extract(part, words=True)):
+            other = max(other, fit)
+    return (own > 0.0 and other - own >= _ELSEWHERE) or (own == 0.0 and other >= 1.0 - _ELSEWHERE)

@@ -1,0 +1,1 @@
+"""The domain for questions that no other domain claims: search, read, answer."""
