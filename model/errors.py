@@ -4,9 +4,12 @@ ModelError
 ├── WeightsUnavailable     no source had the weights (hub, mirror, local folder)
 ├── WeightsRejected        a file's SHA-256 differs from the catalog; the file was set aside, never loaded
 ├── BuildFailed            weights could not be turned into the checkpoint that is served
+├── DiskFull               no space is left in the model folder; what is there stays and is used again
 ├── ServingFailed          vLLM did not start, or died more often than the restart limit allows
 ├── ModelNotReady          vLLM is still loading; `stage` says how far it is
-└── ModelInterrupted       vLLM stopped answering in the middle of a reply
+├── ModelInterrupted       vLLM stopped answering in the middle of a reply
+├── ModelRefused           the server did not take the request: key, parameters, model name
+└── PromptTooLong          the prompt and the reply do not fit into the model's context
 """
 
 from __future__ import annotations
@@ -15,9 +18,12 @@ from typing import ClassVar
 
 __all__ = [
     "BuildFailed",
+    "DiskFull",
     "ModelError",
     "ModelInterrupted",
     "ModelNotReady",
+    "ModelRefused",
+    "PromptTooLong",
     "ServingFailed",
     "WeightsRejected",
     "WeightsUnavailable",
@@ -53,6 +59,12 @@ class BuildFailed(ModelError):
     code = "build_failed"
 
 
+class DiskFull(ModelError):
+    """The model folder has no space left."""
+
+    code = "disk_full"
+
+
 class ServingFailed(ModelError):
     """vLLM does not run."""
 
@@ -60,12 +72,28 @@ class ServingFailed(ModelError):
 
 
 class ModelNotReady(ModelError):
-    """vLLM is still on its way."""
+    """vLLM is still on its way; `stage` says how far it is."""
 
     code = "model_not_ready"
+
+    def __init__(self, message: str, *, remedy: str, stage: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.stage = stage
 
 
 class ModelInterrupted(ModelError):
     """The reply broke off."""
 
     code = "model_interrupted"
+
+
+class ModelRefused(ModelError):
+    """The server refused the request; asking again changes nothing."""
+
+    code = "model_refused"
+
+
+class PromptTooLong(ModelError):
+    """More tokens than the model's context holds."""
+
+    code = "prompt_too_long"

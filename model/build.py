@@ -1,0 +1,195 @@
+"""Pinned weights in, a folder out that vLLM serves: fetch, convert, quantize, and a manifest of what went in and out.
+
+`build` does the work in a child process (``python -m model.build NAME DIR FORM``, one line of JSON a progress on its
+output), so that the caller stays responsive and torch's memory goes back. The checkpoint is written beside its place and
+renamed into it when it is whole; a half-written one is removed by the next build and never used.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+import structlog
+
+from model._children import Child
+from model._files import disk_errors, exclusive, require_space, sha256_of, write_json
+from model.catalog import ModelCard
+from model.catalog import card as card_of
+from model.errors import BuildFailed, DiskFull, ModelError
+from model.fetch import fetch
+from model.progress import Progress, Report
+
+__all__ = ["MANIFEST", "Form", "build", "checkpoint_digest", "checkpoint_folder", "read_manifest"]
+
+Form = Literal["w8a8", "bf16"]
+"""What is served: int8 on a CPU, bfloat16 on a GPU."""
+
+MANIFEST: Final = "manifest.json"
+_FORMAT: Final = 1
+_BYTES_A_PARAMETER: Final = {"w8a8": 4.0, "bf16": 2.5}
+"""Disk needed while building: bfloat16 (2), and beside it int8 with bfloat16 embeddings (under 2)."""
+_PACKAGES: Final = ("compressed-tensors", "gguf", "safetensors", "torch", "transformers")
+
+_log = structlog.get_logger()
+
+
+def checkpoint_folder(card: ModelCard, model_dir: Path, *, form: Form = "w8a8") -> Path:
+    """Where the checkpoint of a card is, or will be."""
+    return model_dir / "checkpoints" / f"{card.name}-{form}"
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a checkpoint; None when there is none that can be read, so nothing whole is there."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and manifest.get("format") == _FORMAT else None
+
+
+def checkpoint_digest(manifest: Mapping[str, Any]) -> str:
+    """Return one SHA-256 that stands for all files of a checkpoint, names and bytes."""
+    return str(manifest["checkpoint"])
+
+
+def build(card: ModelCard, model_dir: Path, *, offline: bool, report: Report, form: Form = "w8a8") -> Path:
+    """Make sure that the checkpoint of a card is there; return its folder. A second call does nothing.
+
+    Raises:
+        WeightsUnavailable: the weights are nowhere to be had.
+        WeightsRejected: their digest is wrong.
+        BuildFailed: they could not be converted; the reason is in ``checkpoints/NAME-FORM.log``.
+        DiskFull: no space is left.
+    """
+    target = checkpoint_folder(card, model_dir, form=form)
+    if _is_whole(target, card):
+        return target
+    fetch(card, model_dir, offline=offline, report=report)
+    with disk_errors():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = target.with_name(f"{target.name}.lock")
+        with exclusive(lock, waiting=lambda: report(Progress("waiting for another build", 0, 0, ""))):
+            if not _is_whole(target, card):
+                require_space(target.parent, int(card.parameters_m * 1e6 * _BYTES_A_PARAMETER[form]))
+                _build_in_child(card, model_dir, form, report)
+    return target
+
+
+def _is_whole(folder: Path, card: ModelCard) -> bool:
+    """Whether the manifest, which is written last, is there, of these inputs, and every file has its size."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest["inputs"] != {file.name: file.sha256 for file in card.files}:
+        return False
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    return all(sizes.get(name) == entry["size"] for name, entry in manifest["outputs"].items())
+
+
+def _build_in_child(card: ModelCard, model_dir: Path, form: Form, report: Report) -> None:
+    log = model_dir / "checkpoints" / f"{card.name}-{form}.log"
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "model.build", card.name, str(model_dir.absolute()), form]
+    child = Child(command, log=log, capture=True)
+    failure = None
+    try:
+        for line in child.stdout or ():
+            text = line.decode("utf-8", errors="replace")
+            if progress := Progress.from_line(text):
+                report(progress)
+            failure = _failure_in(text) or failure
+        status = child.wait(60)
+    finally:
+        child.end()
+    if failure is not None:
+        raise failure
+    if status != 0:
+        raise BuildFailed(
+            f"The weights could not be converted (status {status}).",
+            remedy=f"Look at checkpoints/{log.name} in the model folder. 137 means killed for want of memory:"
+            f" {card.parameters_m * 4 / 1000:.0f} GB are needed.",
+        )
+
+
+def _failure_in(line: str) -> ModelError | None:
+    """Read back an error that the child printed."""
+    try:
+        fields = json.loads(line)
+        kind = {"build_failed": BuildFailed, "disk_full": DiskFull}[fields["error"]]
+        return kind(str(fields["message"]), remedy=str(fields["remedy"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _build_here(card: ModelCard, model_dir: Path, form: Form, report: Report) -> None:
+    """Convert and quantize in this process; the caller holds the lock and has fetched."""
+    from model.convert import convert
+    from model.quantize import quantize
+
+    target = checkpoint_folder(card, model_dir, form=form)
+    work = target.with_name(f".{target.name}.building")
+    shutil.rmtree(work, ignore_errors=True)
+    weights = fetch(card, model_dir, offline=True, report=report)
+    plain = work / "bf16"
+    convert(weights / card.files[0].name, plain, report=report)
+    if form == "w8a8":
+        quantize(plain, work / form, report=report)
+        shutil.rmtree(plain)
+    finished = work / form
+    _write_manifest(finished, card, form, report)
+    if target.exists():
+        shutil.rmtree(target)
+    finished.replace(target)
+    work.rmdir()
+    _log.info("checkpoint_built", model=card.name, form=form)
+
+
+def _write_manifest(folder: Path, card: ModelCard, form: Form, report: Report) -> None:
+    outputs: dict[str, dict[str, Any]] = {}
+    files = sorted(folder.iterdir())
+    for done, path in enumerate(files):
+        report(Progress("recording digests", done, len(files), "files"))
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())  # the manifest must not reach the disk before what it vouches for
+        outputs[path.name] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
+    manifest = {
+        "format": _FORMAT,
+        "model": card.name,
+        "form": form,
+        "licence": card.licence,
+        "inputs": {file.name: file.sha256 for file in card.files},
+        "outputs": outputs,
+        "checkpoint": _digest_of(outputs),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def _digest_of(outputs: Mapping[str, Mapping[str, Any]]) -> str:
+    import hashlib
+
+    lines = "".join(f"{entry['sha256']}  {name}\n" for name, entry in sorted(outputs.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def main(argv: list[str]) -> int:
+    """Build in this process, progress and errors as lines of JSON on standard output."""
+    name, model_dir, form = argv
+    try:
+        with disk_errors():
+            _build_here(
+                card_of(name), Path(model_dir), cast("Form", form), lambda progress: print(progress.line(), flush=True)
+            )
+    except ModelError as error:
+        print(json.dumps({"error": error.code, "message": error.message, "remedy": error.remedy}), flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
