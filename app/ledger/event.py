@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Self
 
 import rfc8785
@@ -27,7 +27,7 @@ SCHEMA: Final = 1
 
 _ACTION: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _OUTCOME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _LONGEST_TEXT: Final = 512
 """Characters. Long enough for names, ids and digests; a paragraph of a document does not fit by accident."""
 _LARGEST: Final = 65_536
@@ -70,17 +70,19 @@ class LedgerEvent:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        if self.schema != SCHEMA:
-            raise _refused(f"schema {self.schema} is not known")
-        if self.seq < 0 or (self.closes is not None and not 0 <= self.closes < self.seq):
+        if type(self.schema) is not int or self.schema != SCHEMA:
+            raise _refused("its schema is not known")
+        if not _is_place(self.seq) or (self.closes is not None and not _is_place(self.closes, below=self.seq)):
             raise _refused("its place or the entry that it closes is impossible")
-        if not _ACTION.fullmatch(self.action) or not _OUTCOME.fullmatch(self.outcome):
-            raise _refused("its action or outcome is not a dotted lower-case name")
-        if not _TIME.fullmatch(self.time):
-            raise _refused("its time is not RFC 3339 in UTC")
-        for text in (self.id, self.actor.subject, self.actor.method):
+        for text in (self.id, self.time, self.action, self.outcome, self.actor.subject, self.actor.method):
             _text(text)
-        object.__setattr__(self, "body", _plain(dict(self.body), depth=0))
+        if not _ACTION.fullmatch(self.action) or not _OUTCOME.fullmatch(self.outcome):
+            raise _refused("its action or outcome is not a lower-case name")
+        if not _is_utc(self.time):
+            raise _refused("its time is not RFC 3339 in UTC")
+        if not isinstance(self.body, Mapping):
+            raise _refused("its body is no mapping")
+        object.__setattr__(self, "body", _plain(self.body, depth=0))
 
     def canonical(self) -> bytes:
         """Return the bytes that are stored and hashed: RFC 8785 of all fields."""
@@ -132,6 +134,20 @@ def commitment(text: str, key: bytes) -> str:
     return hmac.new(key, b"vouch commitment\x00" + text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
+def _is_place(seq: Any, *, below: int = _SAFE_INTEGER) -> bool:
+    return type(seq) is int and 0 <= seq < below  # no bool: JSON would read back as something else
+
+
+def _is_utc(time: str) -> bool:
+    if not _TIME.fullmatch(time):
+        return False
+    try:
+        datetime.fromisoformat(time)
+    except ValueError:
+        return False
+    return True
+
+
 def _plain(value: Any, *, depth: int) -> Any:
     """Copy a value as plain JSON, so that nobody can change it after it was hashed."""
     if depth > _DEEPEST:
@@ -142,8 +158,8 @@ def _plain(value: Any, *, depth: int) -> Any:
         return _text(value)
     if isinstance(value, int) and abs(value) <= _SAFE_INTEGER:
         return int(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return value
+    if isinstance(value, float) and abs(value) <= _SAFE_INTEGER:  # not infinite, not NaN; larger ones read as integers
+        return float(value)
     if isinstance(value, Mapping):
         return {_text(key): _plain(item, depth=depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -158,7 +174,7 @@ def _text(value: Any) -> str:
         value.encode("utf-8")
     except UnicodeEncodeError:
         raise _refused("it holds half of a character") from None
-    return str(value)
+    return str.__str__(value)  # an enumeration's value, not its name
 
 
 def _refused(problem: str) -> LedgerError:

@@ -14,7 +14,7 @@ import json
 import os
 from pathlib import Path
 
-from app.errors import LedgerUnavailable
+from app.errors import BadRequest
 from app.ledger.merkle import CompactRange, leaf_hash
 from app.ledger.reading import LedgerReader, VerifyReport, corrupt
 
@@ -29,7 +29,8 @@ def export(ledger: LedgerReader, path: Path) -> VerifyReport:
 
     Raises:
         LedgerCorrupt: an entry is missing or is no text.
-        LedgerUnavailable: the ledger cannot be read, or the file cannot be written.
+        LedgerUnavailable: the ledger cannot be read.
+        BadRequest: the file cannot be written.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -39,7 +40,7 @@ def export(ledger: LedgerReader, path: Path) -> VerifyReport:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise LedgerUnavailable(
+        raise BadRequest(
             f"The export cannot be written: {error.strerror}.",
             remedy="Choose a folder that can be written, with space.",
         ) from None

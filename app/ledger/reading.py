@@ -124,24 +124,24 @@ class LedgerReader:
         try:
             with self._engine.connect() as connection:
                 return load_tree(connection)
-        except SQLAlchemyError:
-            raise _unreadable() from None
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from None
 
     def _rows(self, *wanted: Any, limit: int) -> Sequence[Row[Any]]:
         query = select(*_stored).where(*wanted).order_by(entries.c.seq).limit(limit)
         try:
             with self._engine.connect() as connection:
                 return connection.execute(query).all()
-        except SQLAlchemyError:
-            raise _unreadable() from None
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from None
 
     def _scan(self) -> Iterator[Row[Any]]:
         """Give all rows up to the one that is last now: a busy writer must not keep a verification from ending."""
         try:
             with self._engine.connect() as connection:
                 last = connection.scalar(select(func.max(entries.c.seq)))
-        except SQLAlchemyError:
-            raise _unreadable() from None
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from None
         after = None if last is None else -(2**63)
         while after is not None:
             rows = self._rows(entries.c.seq > after, entries.c.seq <= last, limit=_CHUNK)
@@ -220,7 +220,10 @@ def _entry(row: Row[Any]) -> Entry:
         raise corrupt(f"Entry {row.seq} cannot be read.") from None
 
 
-def _unreadable() -> LedgerUnavailable:
+def _unreadable(error: SQLAlchemyError) -> LedgerError:
+    name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return corrupt("The ledger's database file is damaged.")
     return LedgerUnavailable(
         "The ledger's store cannot be read.", remedy="Check the disk or the database server of the ledger."
     )

@@ -40,8 +40,11 @@ class ExclusiveWriter:
         """
         self._engine = engine
         self._connection: Connection | None = None
-        self._lock = _FileLock(_file_of(engine)) if engine.dialect.name == "sqlite" else None
+        self._lock: _FileLock | None = None
+        self._closed = False
         try:
+            if engine.dialect.name == "sqlite":
+                self._lock = _FileLock(_file_of(engine))
             self.connection()
         except LedgerUnavailable as error:
             self.close()
@@ -54,8 +57,11 @@ class ExclusiveWriter:
         """Return the connection that may write, opened and locked anew where the last one was dropped.
 
         Raises:
-            LedgerUnavailable: the store cannot be reached, or another process took the right to write meanwhile.
+            LedgerUnavailable: the store cannot be reached, another process took the right to write meanwhile, or it was
+                given back.
         """
+        if self._closed:
+            raise LedgerUnavailable("The ledger is closed.", remedy="The service is stopping; ask again when it is up.")
         if self._connection is None:
             try:
                 self._connection = self._open()
@@ -90,7 +96,8 @@ class ExclusiveWriter:
             self._connection = None
 
     def close(self) -> None:
-        """Give the right to write back."""
+        """Give the right to write back, for good."""
+        self._closed = True
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -141,7 +148,7 @@ def _file_of(engine: Engine) -> Path:
     return Path(str(name))
 
 
-def _taken(who: str) -> LedgerUnavailable | StartFailed:
+def _taken(who: str) -> LedgerUnavailable:
     return LedgerUnavailable(
         f"{who} writes this ledger.", remedy="Stop it first: only one running Vouch may write a ledger."
     )

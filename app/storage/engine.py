@@ -73,7 +73,7 @@ def _parse(url: str) -> URL:
 
 
 def _sqlite(url: URL, *, durable: bool) -> Engine:
-    if url.database and url.database != ":memory:":
+    if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
         _make_file(Path(url.database), url)
     engine = create_engine(url)
     synchronous = "FULL" if durable else "NORMAL"
@@ -126,15 +126,19 @@ def _probe(engine: Engine, *, durable: bool) -> None:
     try:
         with engine.connect() as connection:
             if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # which a read-only file allows
+                connection.exec_driver_sql("CREATE TABLE vouch_probe (id INTEGER)")
                 connection.rollback()
-            elif connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
-                raise _refusal(engine.url, "the server is a read-only standby")
+            elif connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on":
+                raise _refusal(engine.url, "it is read-only")
             elif durable and connection.exec_driver_sql("SHOW fsync").scalar() != "on":
                 _log.warning("storage.fsync_off", database=_shown(engine.url))
     except SQLAlchemyError as error:
         engine.dispose()
         raise _refusal(engine.url, _reason(error, engine.url)) from None
+    except StartFailed:
+        engine.dispose()
+        raise
 
 
 def _reason(error: SQLAlchemyError, url: URL) -> str:
