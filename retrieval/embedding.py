@@ -107,8 +107,10 @@ class Embedder:
 
     def _load(self) -> Any:
         import torch
+        import transformers.utils.logging as transformers_logging
         from sentence_transformers import SentenceTransformer
 
+        transformers_logging.disable_progress_bar()  # it writes to the terminal of whoever embeds
         if self._threads:
             torch.set_num_threads(self._threads)
         return SentenceTransformer(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,13 +19,12 @@ from typing import BinaryIO, Final, Protocol
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from retrieval.catalog import Catalog, Claim, PageText, PassageDraft
-from retrieval.chunking import Chunk, chunk
-from retrieval.context import in_context
+from retrieval.catalog import Catalog, Claim
+from retrieval.drafting import draft_pages, draft_passages
 from retrieval.embedding import TextEmbedder
-from retrieval.errors import DamagedFile, NoText, RetrievalError, StorageFull
+from retrieval.errors import DamagedFile, RetrievalError, StorageFull
 from retrieval.files import FileStore, Received, storage_full
-from retrieval.index import PassageIndex, pack
+from retrieval.index import PassageIndex
 from retrieval.parsing.parse import parse
 from retrieval.parsing.sniff import sniff
 from retrieval.parsing.types import Limits, ParsedDocument
@@ -32,7 +32,6 @@ from retrieval.types import Document, DocumentState, Scope
 
 __all__ = ["Ingestor", "Parser"]
 
-_TEXTS_A_STEP: Final = 64  # between two signs of life in the row
 _POLL_S: Final = 0.5  # how soon a worker sees what another process queued
 _PAUSE_S: Final = 5.0  # before the database is tried again
 _REPORT_S: Final = 0.25  # progress is written no more often
@@ -119,8 +118,8 @@ class Ingestor:
     def recover(self, *, silent_for_s: float = 0.0) -> int:
         """Queue again what an earlier process left half-way; `run` begins with it.
 
-        A worker of another process that is still at such a document finds its claim gone: it worked in vain, and nothing
-        is doubled.
+        A worker of another process that is still at such a document finds its claim gone: it worked in vain, but
+        nothing is doubled.
 
         Args:
             silent_for_s: seconds without progress after which a document counts as left; more than 0 where workers of
@@ -183,7 +182,9 @@ class Ingestor:
             _log.error("document.failed", document=claim.document.id, code=StorageFull.code)
         except Exception as error:  # noqa: BLE001 - one document must not stop the queue; the log says which and where
             self._catalog.fail(claim, _unexpected())
-            _log.error("document.failed", document=claim.document.id, code="retrieval", kind=type(error).__name__)
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            kind, place = type(error).__name__, f"{where.name}:{where.lineno}"  # its words may hold document text
+            _log.error("document.failed", document=claim.document.id, code="retrieval", kind=kind, where=place)
         else:
             seconds = round(time.monotonic() - started, 3)
             _log.info("document.ready", document=claim.document.id, seconds=seconds)
@@ -225,61 +226,43 @@ class Ingestor:
         path = self._files.path_of(document.sha256)
         if not path.exists():
             raise DamagedFile("The stored file is gone.", remedy="Delete the document and add it again.")
-        parsed = self._parser(path, name=document.name, limits=self._limits, report=_Progress(self._catalog, claim))
-        chunks = chunk(parsed)
-        if not chunks:
-            raise NoText("The document holds no text.", remedy="Run text recognition (OCR) on it and add the result.")
-        embeddings = self._embed(claim, chunks, pages=len(parsed.pages))
-        drafts = [_draft(piece, embedding) for piece, embedding in zip(chunks, embeddings, strict=True)]
-        pages = [PageText(number=p.number, text=p.text, width=p.width, height=p.height) for p in parsed.pages]
+        progress = _Progress(self._catalog, claim)
+        parsed = self._parser(path, name=document.name, limits=self._limits, report=progress.parsing)
+        drafts = draft_passages(parsed, name=document.name, embedder=self._embedder, step=progress.indexing)
         stored = self._catalog.finish(
-            claim, pages=pages, passages=drafts, media_type=parsed.media_type, embedder=self._embedder.identity
+            claim,
+            pages=draft_pages(parsed),
+            passages=drafts,
+            media_type=parsed.media_type,
+            embedder=self._embedder.identity,
         )
         if not stored:
             raise _ClaimLost
 
-    def _embed(self, claim: Claim, chunks: Sequence[Chunk], *, pages: int) -> list[bytes | None]:
-        embeddings: list[bytes | None] = [None] * len(chunks)
-        known = [i for i, piece in enumerate(chunks) if piece.language in self._embedder.languages]
-        for at in range(0, max(len(known), 1), _TEXTS_A_STEP):
-            if not self._catalog.progress(claim, pages_done=pages, pages=pages, state=DocumentState.INDEXING):
-                raise _ClaimLost
-            some = known[at : at + _TEXTS_A_STEP]
-            texts = [
-                in_context(chunks[i].text, document=claim.document.name, headings=chunks[i].headings) for i in some
-            ]
-            for i, vector in zip(some, self._embedder.embed(texts), strict=True):
-                embeddings[i] = pack(vector)
-        return embeddings
-
 
 class _Progress:
-    """Writes the parser's reports into the row, not more often than anyone can read."""
+    """Writes into the row how far a document is, as often as anyone can read, and ends the work of a lost claim."""
 
     def __init__(self, catalog: Catalog, claim: Claim) -> None:
         self._catalog = catalog
         self._claim = claim
+        self._pages = 0
         self._last = float("-inf")
 
-    def __call__(self, pages_done: int, pages: int) -> None:
+    def parsing(self, pages_done: int, pages: int) -> None:
+        """Take a report of the parser."""
+        self._pages = pages
         if time.monotonic() - self._last >= _REPORT_S or pages_done == pages:
-            self._last = time.monotonic()
-            state = DocumentState.PARSING
-            if not self._catalog.progress(self._claim, pages_done=pages_done, pages=pages, state=state):
-                raise _ClaimLost
+            self._write(DocumentState.PARSING, pages_done)
 
+    def indexing(self) -> None:
+        """Take a sign of life while passages are embedded."""
+        self._write(DocumentState.INDEXING, self._pages)
 
-def _draft(piece: Chunk, embedding: bytes | None) -> PassageDraft:
-    return PassageDraft(
-        text=piece.text,
-        page=piece.page,
-        start=piece.start,
-        end=piece.end,
-        language=piece.language,
-        boxes=piece.boxes,
-        headings=piece.headings,
-        embedding=embedding,
-    )
+    def _write(self, state: DocumentState, pages_done: int) -> None:
+        self._last = time.monotonic()
+        if not self._catalog.progress(self._claim, pages_done=pages_done, pages=self._pages, state=state):
+            raise _ClaimLost
 
 
 def _is_full(error: DBAPIError) -> bool:

@@ -1,0 +1,135 @@
+"""A catalog, index and search of their own for an evaluation, filled with documents that come as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Self
+
+from sqlalchemy import Engine, create_engine, event
+
+from retrieval.catalog import Catalog, metadata
+from retrieval.chunking import chunk
+from retrieval.context import in_context
+from retrieval.drafting import draft_pages, draft_passages
+from retrieval.embedding import TextEmbedder
+from retrieval.errors import NoText
+from retrieval.index import PassageIndex
+from retrieval.parsing.types import TEXT, ParsedDocument, ParsedPage
+from retrieval.search import HybridSearch
+from retrieval.types import Evidence, Scope, digest_of
+
+__all__ = ["DEPTH", "LABEL", "Corpus", "Report", "Source"]
+
+DEPTH: Final = 200
+"""Passages of each list that are fused: several of one document still leave room for a hundred documents."""
+
+LABEL: Final = "public"
+"""The permission label of all documents."""
+
+_PAGES_A_GROUP: Final = 256  # pages whose passages are embedded together
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One document of a set: its id there, what it is called, its pages, and the collection that it goes into."""
+
+    id: str
+    name: str
+    pages: Sequence[ParsedPage]
+    collection: str = "corpus"
+
+    def parsed(self) -> ParsedDocument:
+        """Return it as a parser would."""
+        return ParsedDocument(media_type=TEXT, pages=tuple(self.pages))
+
+
+class Corpus:
+    """The documents of a set, stored, indexed and searched as uploads are; everything but parsing is the real thing."""
+
+    def __init__(self, engine: Engine, folder: Path, embedder: TextEmbedder) -> None:
+        metadata.create_all(engine)
+        self._catalog = Catalog(engine)
+        self._index = PassageIndex(self._catalog, embedder, folder=folder)
+        self._search = HybridSearch(self._catalog, self._index, embedder, depth=DEPTH)
+        self._embedder = embedder
+        self._ids: dict[str, str] = {}
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path, embedder: TextEmbedder) -> Iterator[Self]:
+        """Make an empty corpus in a folder and remove it at the end."""
+        with TemporaryDirectory(dir=folder) as place:
+            engine = create_engine(f"sqlite:///{place}/catalog.db")
+            event.listen(engine, "connect", _without_flushing)
+            try:
+                yield cls(engine, Path(place), embedder)
+            finally:
+                engine.dispose()
+
+    def fill(self, sources: Sequence[Source], report: Report) -> None:
+        """Store all documents and build the index."""
+        group: list[Source] = []
+        for at, source in enumerate(sources, start=1):
+            group.append(source)
+            if at == len(sources) or sum(len(member.pages) for member in group) >= _PAGES_A_GROUP:
+                self._embed(group)
+                for member in group:
+                    self._store(member)
+                group = []
+                report(f"{at} of {len(sources)} documents are in")
+        report("building the index")
+        self._index.load()
+
+    def ranking(self, query: str, scope: Scope, *, of: Callable[[str, Evidence], str]) -> list[str]:
+        """Return what the search finds, best first and each once, as `of` names it.
+
+        Args:
+            query: the words.
+            scope: what may be found.
+            of: gives the name that is ranked, from the document's id in the set and the evidence.
+        """
+        found = self._search.search([query], scope, k=DEPTH)
+        return list(dict.fromkeys(of(self._ids[item.locator.document_id], item) for item in found))
+
+    def describe(self) -> dict[str, str | int]:
+        """Return what the results depend on."""
+        return {"embedder": self._embedder.identity, "documents": len(self._ids), "passages": self._index.size}
+
+    def _embed(self, group: Sequence[Source]) -> None:
+        """Fill the cache for many documents at once, which lets their texts be sorted by length."""
+        chunks = ((source.name, piece) for source in group for piece in chunk(source.parsed()))
+        known = ((name, piece) for name, piece in chunks if piece.language in self._embedder.languages)
+        self._embedder.embed([in_context(piece.text, document=name, headings=piece.headings) for name, piece in known])
+
+    def _store(self, source: Source) -> None:
+        parsed = source.parsed()
+        try:
+            drafts = draft_passages(parsed, name=source.name, embedder=self._embedder)
+        except NoText:
+            return
+        document = self._catalog.add(
+            name=source.name,
+            media_type=TEXT,
+            size=sum(len(page.text) for page in source.pages),
+            sha256=digest_of(source.id),
+            collection=source.collection,
+            label=LABEL,
+        )
+        claim = self._catalog.next_queued()
+        if claim is None or claim.document.id != document.id:
+            raise RuntimeError("someone else works in the evaluation's catalog")
+        pages, embedder = draft_pages(parsed), self._embedder.identity
+        self._catalog.finish(claim, pages=pages, passages=drafts, media_type=TEXT, embedder=embedder)
+        self._ids[document.id] = source.id
+
+
+def _without_flushing(connection: Any, _record: object) -> None:
+    """Let SQLite write without waiting for the disk: what is lost here can be measured again."""
+    for pragma in ("synchronous=OFF", "journal_mode=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}").close()
