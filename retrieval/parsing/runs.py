@@ -100,8 +100,12 @@ def _lines(textpage: Any, *, turn: _Turn, width: float, height: float) -> list[l
     """Read all characters, cut where PDFium saw a line end."""
     rect = pdfium_c.FS_RECTF()
     lines, line = list[list[_Glyph]](), list[_Glyph]()
-    for index, char in enumerate(_characters(textpage)):
-        if char in "\r\n":
+    characters = _characters(textpage)
+    plain = {char: "-" if char in _HYPHENS else clean(char) for char in set(characters)}
+    for index, char in enumerate(plain[char] for char in characters):
+        if not char:
+            continue  # shows nothing; its box would part a word
+        if char == "\n":
             lines.append(line)
             line = []
             continue
@@ -111,7 +115,6 @@ def _lines(textpage: Any, *, turn: _Turn, width: float, height: float) -> list[l
         # Written so that a NaN is dropped as well.
         if not (x1 > 0 and x0 < width and bottom > 0 and top < height and x1 >= x0 and bottom >= top):
             continue
-        char = "-" if char in _HYPHENS else char
         line.append(_Glyph(char, max(x0, 0.0), max(top, 0.0), min(x1, width), min(bottom, height), index))
     lines.append(line)
     return [line for line in lines if line]
@@ -155,7 +158,7 @@ def _apart(last: _Glyph, glyph: _Glyph) -> bool:
 
 
 def _run(textpage: Any, glyphs: list[_Glyph]) -> Run | None:
-    text = " ".join(clean("".join(glyph.char for glyph in glyphs)).split())
+    text = " ".join("".join(glyph.char for glyph in glyphs).split())
     solid = [glyph for glyph in glyphs if not glyph.char.isspace()]
     if not text or not solid:
         return None

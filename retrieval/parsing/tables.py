@@ -39,8 +39,10 @@ def row_text(row: Row) -> str:
     """Write a row as its cells with a bar between; a currency or per cent sign keeps to its number."""
     cells = list[str]()
     for run in row.runs:
-        if cells and (cells[-1] in _BEFORE_NUMBER or run.text in _AFTER_NUMBER or is_marker(cells[-1])):
-            cells[-1] += (" " if is_marker(cells[-1]) else "") + run.text
+        if len(cells) == 1 and is_marker(cells[0]):
+            cells[0] += " " + run.text
+        elif cells and (cells[-1] in _BEFORE_NUMBER or run.text in _AFTER_NUMBER):
+            cells[-1] += run.text
         else:
             cells.append(run.text)
     return CELL.join(cells)
