@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -17,6 +18,7 @@ from typing import IO, Final
 __all__ = ["Child", "child_environment", "log_tail", "session_members"]
 
 _WARDEN: Final = str(Path(__file__).with_name("_warden.py"))
+_POLL_S: Final = 0.02
 _END_S: Final = 8.0
 """The warden's own grace time is 5 s; after this, it is taken down as well."""
 
@@ -70,9 +72,11 @@ class Child:
         if self.wait(_END_S) is None:
             self._process.kill()
             self._process.wait()
-        for pid in session_members(self.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        while left := session_members(self.pid):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_POLL_S)
         if self.stdout is not None:
             self.stdout.close()
 

@@ -122,16 +122,16 @@ def disk_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def exclusive(lock: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock file; another process, such as the tests beside a running service, waits and tells so."""
+    """Hold a lock file; another process, such as the tests beside a running service, waits.
+
+    `waiting` is called several times a second meanwhile; what it raises comes out of here.
+    """
     with lock.open("ab") as stream:
-        told = False
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told:
-                    waiting()
-                    told = True
+                waiting()
                 time.sleep(0.2)
         yield

@@ -31,7 +31,8 @@ def _die_with_the_warden() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _signal_group(group: int, number: signal.Signals) -> bool:
+def _signal_group(group: int, number: int) -> bool:
+    """Signal the group; whether there is one left."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
@@ -48,7 +49,7 @@ def _asker_is_gone() -> bool:
 def _end(command: subprocess.Popen[bytes]) -> None:
     _signal_group(command.pid, signal.SIGTERM)
     deadline = time.monotonic() + _GRACE_S
-    while time.monotonic() < deadline and _signal_group(command.pid, signal.Signals(0)):
+    while time.monotonic() < deadline and _signal_group(command.pid, 0):
         command.poll()
         time.sleep(_POLL_S / 2)
 

@@ -1,18 +1,21 @@
 """Pinned weights in, a folder out that vLLM serves: fetch, convert, quantize, and a manifest of what went in and out.
 
 `build` does the work in a child process (``python -m model.build NAME DIR FORM``, one line of JSON a progress on its
-output), so that the caller stays responsive and torch's memory goes back. The checkpoint is written beside its place and
-renamed into it when it is whole; a half-written one is removed by the next build and never used.
+output), so that the caller stays responsive and torch's memory goes back. The checkpoint is written beside its place
+and renamed into it when it is whole; a half-written one is removed by the next build and never used.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
+import queue
 import shutil
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -35,6 +38,7 @@ MANIFEST: Final = "manifest.json"
 _FORMAT: Final = 1
 _BYTES_A_PARAMETER: Final = {"w8a8": 4.0, "bf16": 2.5}
 """Disk needed while building: bfloat16 (2), and beside it int8 with bfloat16 embeddings (under 2)."""
+_BEAT_S: Final = 1.0
 _PACKAGES: Final = ("compressed-tensors", "gguf", "safetensors", "torch", "transformers")
 
 _log = structlog.get_logger()
@@ -61,6 +65,8 @@ def checkpoint_digest(manifest: Mapping[str, Any]) -> str:
 
 def build(card: ModelCard, model_dir: Path, *, offline: bool, report: Report, form: Form = "w8a8") -> Path:
     """Make sure that the checkpoint of a card is there; return its folder. A second call does nothing.
+
+    `report` is called at least every few seconds; what it raises ends the build and comes out of here.
 
     Raises:
         WeightsUnavailable: the weights are nowhere to be had.
@@ -96,13 +102,13 @@ def _build_in_child(card: ModelCard, model_dir: Path, form: Form, report: Report
     log.unlink(missing_ok=True)
     command = [sys.executable, "-m", "model.build", card.name, str(model_dir.absolute()), form]
     child = Child(command, log=log, capture=True)
-    failure = None
+    failure: ModelError | None = None
+    progress = Progress("starting", 0, 0, "")
     try:
-        for line in child.stdout or ():
-            text = line.decode("utf-8", errors="replace")
-            if progress := Progress.from_line(text):
-                report(progress)
-            failure = _failure_in(text) or failure
+        for line in _lines(child):
+            progress = Progress.from_line(line) or progress
+            failure = _failure_in(line) or failure
+            report(progress)
         status = child.wait(60)
     finally:
         child.end()
@@ -114,6 +120,28 @@ def _build_in_child(card: ModelCard, model_dir: Path, form: Form, report: Report
             remedy=f"Look at checkpoints/{log.name} in the model folder. 137 means killed for want of memory:"
             f" {card.parameters_m * 4 / 1000:.0f} GB are needed.",
         )
+
+
+def _lines(child: Child) -> Iterator[str]:
+    """Yield the child's lines, and an empty one each second without any, so that the caller can tell and can leave."""
+    lines: queue.Queue[bytes] = queue.Queue()
+
+    def pump() -> None:
+        with contextlib.suppress(ValueError):  # closed while we read
+            for line in child.stdout or ():
+                lines.put(line)
+        lines.put(b"")
+
+    threading.Thread(target=pump, name="build-output", daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=_BEAT_S)
+        except queue.Empty:
+            yield ""
+            continue
+        if not line:
+            return
+        yield line.decode("utf-8", errors="replace")
 
 
 def _failure_in(line: str) -> ModelError | None:

