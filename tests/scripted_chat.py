@@ -36,6 +36,10 @@ def tokens_of(text: str) -> list[str]:
     return re.findall(r"[A-Za-z]+\s?|\d+|\s+|.", text, flags=re.DOTALL)
 
 
+_END = ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={"finish_reason": "stop"}))
+"""What a server sends last: no text, and why the reply ended."""
+
+
 class ScriptedChat(BaseChatModel):
     """See the module's text. `dies_with` is what a dropped connection raises in the HTTP client."""
 
@@ -103,6 +107,7 @@ class ScriptedChat(BaseChatModel):
                 if run_manager is not None:
                     run_manager.on_llm_new_token(token, chunk=chunk)
                 yield chunk
+            yield _END
         finally:
             self._closed.set()
 
@@ -123,5 +128,6 @@ class ScriptedChat(BaseChatModel):
                 if run_manager is not None:
                     await run_manager.on_llm_new_token(token, chunk=chunk)
                 yield chunk
+            yield _END
         finally:
             self._closed.set()

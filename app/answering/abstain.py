@@ -13,8 +13,9 @@ from enum import StrEnum
 from typing import Final
 
 from app.answering.prompt import SENTINEL
-from app.answering.support import coverage, informative
+from app.answering.support import coverage, in_full, informative
 from app.answering.types import Claim, Verdict
+from app.answering.values import Value, ValueKind, extract, missing
 from retrieval.language import Language
 from retrieval.types import Evidence
 
@@ -67,14 +68,22 @@ def before(question: str, evidence: Sequence[Evidence]) -> Reason | None:
     """Return why the model need not be asked at all, or None."""
     if not evidence:
         return Reason.NO_EVIDENCE
-    if coverage(informative(question), [item.text for item in evidence]) < LEAST_SHARED:
+    terms = informative(question)
+    if terms and coverage(terms, [in_full(item) for item in evidence]) < LEAST_SHARED:
         return Reason.WEAK_EVIDENCE
     return None
 
 
 def after(question: str, claims: Iterable[Claim], evidence: Sequence[Evidence]) -> Reason | None:
     """Return why nothing of the checked draft may be shown, or None."""
-    shown = [claim for claim in claims if claim.verdict is Verdict.SUPPORTED]
-    if not shown:
+    cited = {id_ for claim in claims if claim.verdict is Verdict.SUPPORTED for id_ in claim.cites}
+    if not cited:
         return Reason.NOT_SUPPORTED
+    if missing(_anchors(question), "\n".join(in_full(item) for item in evidence if item.id in cited)):
+        return Reason.OFF_QUESTION
     return None
+
+
+def _anchors(question: str) -> list[Value]:
+    """Return the dates and codes of a question: what an answer about it has to be about."""
+    return [value for value in extract(question) if value.kind in (ValueKind.DATE, ValueKind.CODE)]

@@ -32,8 +32,8 @@ MARK: Final = re.compile(
 _OPEN_MARK: Final = re.compile(r"\s*[\[【〔［][^\]】〕］\n]{0,40}$")
 _RANGE: Final = re.compile(r"(\d{1,2})\s*[-–]\s*(\d{1,2})")
 _BULLET: Final = re.compile(r"^\s*(?:[-*•·]\s+|\d{1,2}[.)]\s+|\d{1,2}[、]\s*|[(（]\d{1,2}[)）]\s*)")
-_HEADING: Final = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*[:：]?|-{3,}|={3,}|`{3,}.*|\|[\s:|-]+\|)\s*$")
-_LEAD_IN_LINE: Final = re.compile(r"[:：]\s*$")
+_HEADING: Final = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*.!?。！？]+\*\*[:：]?|-{3,}|={3,}|`{3,}.*|\|[\s:|-]+\|)\s*$")
+_LEAD_IN_END: Final = re.compile(r"[:：]\s*$")
 _LEAD_IN: Final = re.compile(
     r"""^\s*(?:
         (?:based\ on|according\ to|as\ (?:stated|mentioned|described|shown)\ in|in)\s+
@@ -109,8 +109,6 @@ def _claims_of_line(line: str, known: Collection[str] | None) -> Iterator[DraftC
         if marks:
             yield DraftClaim("", _known_ids((ids for _, ids in marks), known))
         return
-    if _LEAD_IN_LINE.search(plain):
-        return
     spans = split_sentences(plain)
     starts = [start for start, _ in spans]
     cited: list[list[tuple[str, ...]]] = [[] for _ in spans]
@@ -120,7 +118,7 @@ def _claims_of_line(line: str, known: Collection[str] | None) -> Iterator[DraftC
             cited[owner].append(ids)
     for (start, end), groups in zip(spans, cited, strict=True):
         sentence = _tidy(plain[start:end])
-        if _LETTER.search(sentence):
+        if _LETTER.search(sentence) and not (end == len(plain) and _LEAD_IN_END.search(sentence)):
             yield DraftClaim(sentence, _known_ids(iter(groups), known))
 
 

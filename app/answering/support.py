@@ -13,16 +13,20 @@ from typing import Final
 from retrieval.language import CJK
 from retrieval.lexical import tokenize
 from retrieval.sentences import split_sentences
+from retrieval.types import Evidence
 
-__all__ = ["WINDOW", "best_window", "coverage", "informative", "sentences"]
+__all__ = ["WINDOW", "around", "best_window", "coverage", "in_full", "informative", "sentences"]
 
 WINDOW: Final = 3
 """Sentences that a claim may be spread over in its passage."""
 
+_LEAST_STEM: Final = 4
+"""Letters from which a word that another begins with counts as a form of it."""
+
 _LONGEST: Final = 8
 _BIGRAM: Final = 4.0
 _FIGURE: Final = 6.0
-_CHINESE_FILLERS: Final = frozenset("的了是在和与及或也都就而于之其该此着过被把将等个吗呢吧么什哪谁怎几请问有为以")
+_CHINESE_FILLERS: Final = frozenset("的了是在这那和与及或也都就而于之其该此着过被把将等个吗呢吧么什哪谁怎几请问有为以")
 _ENGLISH_FILLERS: Final = frozenset(
     [
         "accord",
@@ -78,9 +82,36 @@ def _weight(term: str) -> float:
 
 def coverage(terms: Mapping[str, float], sources: Iterable[str]) -> float:
     """Return the share, by weight, of the terms that the sources together hold; 0 when there are no terms."""
-    held = {term for source in sources for term in tokenize(source)}
+    held = _held(terms, [term for source in sources for term in tokenize(source)])
     total = sum(terms.values())
-    return sum(weight for term, weight in terms.items() if term in held) / total if total else 0.0
+    return sum(terms[term] for term in held) / total if total else 0.0
+
+
+def _held(terms: Iterable[str], source: Iterable[str]) -> frozenset[str]:
+    """Return the terms that a source holds, as such or as another form of the word (director, directed)."""
+    exact = frozenset(source)
+    words = [word for word in exact if len(word) >= _LEAST_STEM and word.isascii() and word.isalpha()]
+    return frozenset(
+        term
+        for term in terms
+        if term in exact
+        or (
+            len(term) >= _LEAST_STEM
+            and term.isascii()
+            and term.isalpha()
+            and any(word.startswith(term) or term.startswith(word) for word in words)
+        )
+    )
+
+
+def in_full(item: Evidence) -> str:
+    """Return a piece of evidence with what stands over it and dates it: its document's name and its headings."""
+    return "\n".join((around(item), item.text))
+
+
+def around(item: Evidence) -> str:
+    """Return what stands over a piece of evidence: its document's name and its headings."""
+    return " / ".join((item.locator.document, *item.locator.headings))
 
 
 def sentences(text: str) -> list[str]:
@@ -90,7 +121,7 @@ def sentences(text: str) -> list[str]:
 
 def best_window(terms: Mapping[str, float], parts: Sequence[str], *, size: int = WINDOW) -> tuple[str, ...]:
     """Return the fewest neighbouring sentences, up to `size`, that hold most of the terms."""
-    held = [frozenset(tokenize(part)) & terms.keys() for part in parts]
+    held = [_held(terms, tokenize(part)) for part in parts]
     best: tuple[float, int, int] = (-1.0, 0, 0)
     for width in range(1, size + 1):
         for start in range(max(0, len(parts) - width) + 1 if width <= len(parts) else 0):

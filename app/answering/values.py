@@ -42,6 +42,7 @@ _CHINESE: Final = re.compile(rf"(?P<percent>百分之)?(?P<words>{CHINESE})\s?(?
 _CODE: Final = re.compile(
     r"(?<![A-Za-z0-9])(?!FY\d|RMB|USD|EUR|CNY|GBP|HKD)[A-Za-z]{1,6}-?\d+(?:\.\d+)*[A-Za-z]?(?![A-Za-z0-9])"
 )
+_SQUEEZE: Final = re.compile(r"[\s-]+")
 _QUARTER: Final = re.compile(
     r"\b(first|second|third|fourth)[\s-]quarter\b|第?([一二三四])季度|\b([1-4])Q", re.IGNORECASE
 )
@@ -125,8 +126,13 @@ def missing(claimed: Iterable[Value], source: str, *, unsigned: bool = False) ->
     """
     held = extract(source, words=True)
     scales = table_scales(source)
+    squeezed = _SQUEEZE.sub("", source.translate(_WIDE)).lower()
     held += [replace(v, amount=v.amount * scale) for v in held if _bare(v) for scale in scales]
-    return [value for value in claimed if not _held(value, held, unsigned=unsigned)]
+    return [
+        value
+        for value in claimed
+        if not (_held(value, held, unsigned=unsigned) or (value.kind is ValueKind.CODE and value.code in squeezed))
+    ]
 
 
 def _bare(value: Value) -> bool:

@@ -11,6 +11,9 @@ A claim that cites nothing is attributed to the passage that supports it best, a
 verdict shows that passage as its citation. No model is asked: a small model's opinion of its own sentences is no
 better than chance. The check is deterministic.
 
+A claim that is no whole sentence ("240 people") says something only together with the question; then the cited text has
+to be about the question as well.
+
 Not covered: a claim that says a true thing of the passage with other words (struck out, which is the safe side); two
 subjects exchanged inside one sentence; claims in another language than their passage (struck out).
 """
@@ -24,7 +27,7 @@ from typing import Final
 
 from app.answering.claims import DraftClaim
 from app.answering.opposites import turned
-from app.answering.support import best_window, coverage, informative, sentences
+from app.answering.support import around, best_window, coverage, in_full, informative, sentences
 from app.answering.types import Claim, Verdict
 from app.answering.values import Value, ValueKind, extract, missing
 from retrieval.types import Evidence
@@ -39,6 +42,9 @@ SUPPORTED_FROM: Final = 0.6
 
 _ELSEWHERE: Final = 0.34
 """How much better another figure's sentence must fit a claim than that of the claim's figure to be held against it."""
+
+_SENTENCE: Final = re.compile(r"[.!?。！？…][\"'”’」』)）]*$")
+"""The end of a whole sentence. What does not end like one ("Joe Burrow") says something only beside the question."""
 
 _FALLING: Final = re.compile(
     r"\b(?:loss|deficit|negative|outflow|decreas|declin|fell|fall|drop|reduc|down|minus)|亏损|下降|减少|降低|下跌|下滑|负|流出",
@@ -99,13 +105,14 @@ class Verifier:
 
     def _find(self, text: str, cited: Sequence[Evidence], question: str) -> _Finding:
         terms = informative(text)
+        asked = "" if _SENTENCE.search(text) else question
         parts = [sentences(item.text) for item in cited]
         source = [part for item in parts for part in best_window(terms, item)]
-        score = coverage(terms, [*source, *(_around(item) for item in cited)])
+        score = coverage(terms, [*source, *(around(item) for item in cited)])
         if self._similarity is not None and source:
             score = max(score, min(1.0, self._similarity(text, " ".join(source))))
-        claimed = extract(text)
-        whole = "\n".join(f"{_around(item)}\n{item.text}" for item in cited)
+        claimed = extract(f"{asked}\n{text}")
+        whole = "\n".join(in_full(item) for item in cited)
         absent = _absent(claimed, text, whole, question)
         if absent:
             differs = any(_same_sort(value, held) for value in absent for held in extract(whole))
@@ -118,6 +125,8 @@ class Verifier:
             return _Finding(Verdict.CONTRADICTED, score, "value_of_another")
         if score < self._threshold:
             return _Finding(Verdict.UNSUPPORTED, score, "low_support")
+        if asked and coverage(informative(asked), [whole]) < self._threshold:
+            return _Finding(Verdict.UNSUPPORTED, score, "not_about_question")
         how = turned(text, source)
         if how:
             return _Finding(Verdict.CONTRADICTED, score, how)
@@ -132,11 +141,6 @@ def _claim(draft: DraftClaim, cited: Iterable[Evidence], finding: _Finding) -> C
         score=round(finding.score, 4),
         reason=finding.reason,
     )
-
-
-def _around(item: Evidence) -> str:
-    """Return what stands over a passage and dates it: its document's name and headings."""
-    return " / ".join((item.locator.document, *item.locator.headings))
 
 
 def _absent(claimed: Sequence[Value], text: str, source: str, question: str) -> list[Value]:
@@ -170,4 +174,4 @@ def _value_elsewhere(claimed: Sequence[Value], terms: Mapping[str, float], parts
             own = max(own, fit)
         elif any(_same_sort(figures[0], value) for value in extract(part, words=True)):
             other = max(other, fit)
-    return (own > 0.0 and other - own >= _ELSEWHERE) or (own == 0.0 and other >= 1.0 - _ELSEWHERE)
+    return other - own >= _ELSEWHERE

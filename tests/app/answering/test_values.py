@@ -124,6 +124,7 @@ def test_what_only_looks_like_a_date_is_none(text):
         ("It has 2,000 staff.", "Staff: 2000"),
         ("It has 2000 staff.", "Staff: 2,000"),
         ("Sales fell in Q3.", "Third quarter: sales fell."),
+        ("The B12 unit closed.", "Unit B 12 was closed."),
         ("占比百分之二十三。", "占比23%。"),
     ],
 )
