@@ -25,11 +25,11 @@ from model._children import Child
 from model._files import disk_errors, exclusive, require_space, sha256_of, write_json
 from model.catalog import ModelCard
 from model.catalog import card as card_of
-from model.errors import BuildFailed, DiskFull, ModelError
+from model.errors import BuildFailed, DiskFull, ModelError, WeightsRejected
 from model.fetch import fetch
 from model.progress import Progress, Report
 
-__all__ = ["MANIFEST", "Form", "build", "checkpoint_digest", "checkpoint_folder", "read_manifest"]
+__all__ = ["MANIFEST", "Form", "build", "check", "checkpoint_digest", "checkpoint_folder", "read_manifest"]
 
 Form = Literal["w8a8", "bf16"]
 """What is served: int8 on a CPU, bfloat16 on a GPU."""
@@ -95,6 +95,29 @@ def _is_whole(folder: Path, card: ModelCard) -> bool:
         return False
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     return all(sizes.get(name) == entry["size"] for name, entry in manifest["outputs"].items())
+
+
+def check(card: ModelCard, model_dir: Path, *, form: Form = "w8a8") -> dict[str, Any]:
+    """Hash every file of a built checkpoint anew and compare it with the manifest.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        BuildFailed: there is no whole checkpoint.
+        WeightsRejected: a file has changed since it was built.
+    """
+    folder = checkpoint_folder(card, model_dir, form=form)
+    manifest = read_manifest(folder)
+    if manifest is None or not _is_whole(folder, card):
+        raise BuildFailed(f"There is no whole checkpoint of {card.name}.", remedy="Build it: ./vouch model build.")
+    changed = [name for name, entry in manifest["outputs"].items() if sha256_of(folder / name) != entry["sha256"]]
+    if changed or _digest_of(manifest["outputs"]) != manifest["checkpoint"]:
+        raise WeightsRejected(
+            f"The checkpoint of {card.name} has changed since it was built: {', '.join(changed) or MANIFEST}.",
+            remedy="Find out who changed it, remove its folder, and build it again.",
+        )
+    return manifest
 
 
 def _build_in_child(card: ModelCard, model_dir: Path, form: Form, report: Report) -> None:

@@ -2,7 +2,7 @@
 
 Layout of the model folder::
 
-    weights/NAME/        the files of the catalog, each with the right digest, and verified.json
+    NAME/                the files of the catalog, each with the right digest, and verified.json
     partial/NAME/        what is on its way; a fetch that was killed goes on from here
     checkpoints/NAME-*/  what `model.build` makes of them
 """
@@ -33,7 +33,7 @@ _POLL_S: Final = 0.2
 
 def weights_folder(card: ModelCard, model_dir: Path) -> Path:
     """Where the files of a card lie, or are to be put by hand on a machine without network."""
-    return model_dir / "weights" / card.name
+    return model_dir / card.name
 
 
 def fetch(card: ModelCard, model_dir: Path, *, offline: bool, report: Report) -> Path:
@@ -167,7 +167,7 @@ class _Fetch:
 
     def _refusal(self, missing: list[WeightFile], why: str) -> WeightsUnavailable | WeightsRejected:
         wanted = "; ".join(f"{file.name} ({file.size} bytes, SHA-256 {file.sha256})" for file in missing)
-        place = f"Put into weights/{self._card.name}/ of the model folder (VOUCH_MODEL_DIR): {wanted}."
+        place = f"Put into {self._card.name}/ of the model folder (VOUCH_MODEL_DIR): {wanted}."
         if self._rejected:
             return WeightsRejected(
                 f"{', '.join(sorted(set(self._rejected)))} of {self._card.name} does not have the pinned SHA-256 and"

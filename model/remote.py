@@ -24,16 +24,16 @@ class RemoteEngine:
     Args:
         url: Base address, with or without ``/v1`` at its end, as the server has it.
         api_key: Key to send along; may be empty.
-        model: Name to ask for; empty: the first that the server lists.
+        model_name: Name to ask for; empty: the first that the server lists.
         every_s: Seconds between two probes.
 
     Not covered: which weights answer. The record says that the server was a remote one.
     """
 
-    def __init__(self, url: str, *, api_key: str = "", model: str = "", every_s: float = 10.0) -> None:
+    def __init__(self, url: str, *, api_key: str = "", model_name: str = "", every_s: float = 10.0) -> None:
         self._url = url.rstrip("/")
         self._api_key = api_key
-        self._model = model
+        self._model = model_name
         self._every_s = every_s
         self._cell = StateCell()
         self._stopping = threading.Event()
