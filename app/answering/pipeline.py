@@ -16,26 +16,26 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from langchain_core.language_models import BaseChatModel
-from model.client import stream_text
 
 from app.answering import abstain
 from app.answering.claims import ClaimReader, DraftClaim
 from app.answering.gathering import numbered, run_tools
 from app.answering.prompt import PROMPT_VERSION, build, estimate_tokens
 from app.answering.record import INTENT, OUTCOME, intent_body, outcome_body
-from app.answering.types import Answer, Checked, Claim, Draft, Event, Finished, Receipt, Retrieved, Started, Verdict
+from app.answering.types import Answer, Checked, Claim, Draft, Event, Finished, Receipt, Retrieved, Started
 from app.answering.verify import CHECKS_VERSION, Verifier
+from app.answering.wording import render
 from app.errors import BadRequest, Forbidden, LedgerError, TooLarge, TooManyRequests, describe
 from app.identity.principal import Principal
 from app.ledger.sink import AuditSink
 from domains.contract import Desk, DomainPlugin, Question, Searcher, ToolCall
 from domains.registry import Registry
+from model.client import stream_text
 from model.errors import ModelInterrupted
-from retrieval.language import Language
 from retrieval.types import EVERYTHING, Evidence, Scope
 
 __all__ = ["Pipeline"]
@@ -243,7 +243,7 @@ class Pipeline:
             raise RuntimeError("a run finished that never began")
         language = run.question.language
         if run.abstained is None:
-            text = _shown(run.claims, language)
+            text = render(run.claims, language)
         else:
             text = abstain.words(language, nearest=bool(run.evidence))
         body = self._outcome(run) | {
@@ -333,20 +333,3 @@ def _within(wanted: Scope, granted: Scope) -> bool:
         EVERYTHING in held or asked <= held
         for asked, held in ((wanted.labels, granted.labels), (wanted.collections, granted.collections))
     )
-
-
-_STOPS: Final = ".!?。！？…"
-
-
-def _shown(claims: list[Claim], language: Language) -> str:
-    """Join the supported claims, each with its marks before its full stop."""
-    return ("" if language == "zh" else " ").join(
-        _with_marks(claim, language) for claim in claims if claim.verdict is Verdict.SUPPORTED
-    )
-
-
-def _with_marks(claim: Claim, language: Language) -> str:
-    marks = "".join(f"[{id_}]" for id_ in claim.cites)
-    body = claim.text.rstrip(_STOPS)
-    stop = claim.text[len(body) :] or ("。" if language == "zh" else ".")
-    return f"{body}{'' if language == 'zh' else ' '}{marks}{stop}"

@@ -20,7 +20,7 @@ _YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _ONLY_YEAR: Final = re.compile(
     r"^\W*(?:and|but|what about|how about|so|then|那么?|还有|至于)?\W*(?:in|for|during|as of|of|在)?"
     r"\W*(?:the year|fiscal|fy)?\W*"
-    r"(?P<year>(?:19|20)\d\d)\s*(?:年度?)?(?:的)?(?:情况|呢)?\W*$",
+    r"(?P<year>(?:19|20)\d\d)\s*(?:年度?)?(?:的)?(?:情况)?呢?\W*$",
     re.IGNORECASE,
 )
 _CONTINUES: Final = re.compile(

@@ -1,4 +1,4 @@
-"""Claims held against the passages they cite: the twin that says the same passes, the one that does not is struck out."""
+"""Claims held against the passages they cite: what the passage says passes, its false twin is struck out."""
 
 from __future__ import annotations
 
