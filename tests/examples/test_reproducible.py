@@ -93,3 +93,27 @@ def test_no_time_of_making_is_in_the_files(examples: Path) -> None:
 
 def test_the_files_are_small(examples: Path) -> None:
     assert sum((examples / name).stat().st_size for name in (*_FILES, _DATABASE)) < 400 * 1024
+
+
+@pytest.mark.parametrize(
+    ("module", "right", "wrong"),
+    [
+        ("figures.py", "loans_drawn=155_000", "loans_drawn=155_001"),
+        ("figures.py", "retained=96_245", "retained=96_244"),
+        ("report_notes.py", '("Fuel and bunkers", 61_480', '("Fuel and bunkers", 61_840'),
+        ("assets.py", "charge=(4_480, 12_390", "charge=(4_840, 12_390"),
+        ("credit_agreement.py", "120_000_000, 3_000_000", "120_000_000, 7_500_000"),
+    ],
+)
+def test_a_figure_that_does_not_tie_stops_the_script(
+    examples: Path, tmp_path: Path, module: str, right: str, wrong: str
+) -> None:
+    shutil.copytree(examples / "sources", tmp_path / "sources", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(examples / "make.py", tmp_path)
+    source = tmp_path / "sources" / module
+    text = source.read_text(encoding="utf-8")
+    assert text.count(right) == 1
+    source.write_text(text.replace(right, wrong), encoding="utf-8")
+    done = subprocess.run([sys.executable, "make.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "DoesNotTie" in done.stderr
