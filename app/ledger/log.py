@@ -173,8 +173,9 @@ class Ledger(LedgerReader):
 
     def _settle(self) -> None:
         """Read from the store what is durable, unless that is known. The caller has the turn."""
-        if self._settled:
+        if self._settled and self._writer.is_open:  # while it was not, another process may have written
             return
+        self._settled = False
         try:
             connection = self._writer.connection()
             tree = load_tree(connection)

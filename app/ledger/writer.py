@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.errors import LedgerUnavailable, StartFailed
 
 __all__ = ["ExclusiveWriter"]
 
-_ADVISORY_LOCK: Final = (
-    "SELECT pg_try_advisory_lock(hashtextextended('vouch ledger ' || current_database() || '.' || current_schema(), 0))"
-)
+_ADVISORY_LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('vouch ledger ' || current_schema(), 0))"
+_PATIENCE: Final = "2s"
+"""PostgreSQL takes a moment to notice that the client of a session, and so the last writer, is gone."""
+_LOCK_NOT_AVAILABLE: Final = "55P03"  # PostgreSQL, appendix A: a lock_timeout ran out
 
 
 class ExclusiveWriter:
@@ -53,6 +54,11 @@ class ExclusiveWriter:
             self.close()
             raise
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the right to write was held without a break since `connection` was last called."""
+        return self._connection is not None
+
     def connection(self) -> Connection:
         """Return the connection that may write, opened and locked anew where the last one was dropped.
 
@@ -75,32 +81,34 @@ class ExclusiveWriter:
     def _open(self) -> Connection:
         connection = self._engine.connect()
         try:
-            connection.detach()  # so that closing it ends the session, and with it the lock
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA synchronous=FULL")
             else:
                 connection.exec_driver_sql("SET synchronous_commit TO on")
-                if not connection.exec_driver_sql(_ADVISORY_LOCK).scalar():
-                    raise _taken("Another process")
+                connection.exec_driver_sql(f"SET lock_timeout TO '{_PATIENCE}'")
+                connection.exec_driver_sql(_ADVISORY_LOCK)
+                connection.exec_driver_sql("SET lock_timeout TO 0")
             connection.commit()
+        except DBAPIError as error:
+            _end(connection)
+            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                raise _taken("Another process") from None
+            raise
         except BaseException:
-            connection.close()
+            _end(connection)
             raise
         return connection
 
     def drop(self) -> None:
         """Close the connection after a failure: nobody knows what state it is in."""
         if self._connection is not None:
-            self._connection.invalidate()
-            self._connection.close()
+            _end(self._connection)
             self._connection = None
 
     def close(self) -> None:
         """Give the right to write back, for good."""
         self._closed = True
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self.drop()
         if self._lock is not None:
             self._lock.release()
 
@@ -136,6 +144,12 @@ class _FileLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _end(connection: Connection) -> None:
+    """End the session itself; a pool would keep it, and with it the lock."""
+    connection.invalidate()
+    connection.close()
 
 
 def _file_of(engine: Engine) -> Path:
