@@ -238,7 +238,9 @@ def _chunk(page: ParsedPage, group: Sequence[_Part]) -> Chunk:
 
 def _boxes(block: Block, start: int, end: int) -> Iterator[Box]:
     """Yield the boxes of the lines of a block that reach into a span of its page."""
-    ends = (*block.lines[1:], block.end)
+    if not block.boxes:  # a format without positions
+        return
+    ends = (*block.lines, block.end)[1:]
     for line, line_end, box in zip(block.lines, ends, block.boxes, strict=True):
         if line < end and line_end > start:
             yield box

@@ -120,7 +120,8 @@ def _is_end(text: str, match: re.Match[str], start: int) -> bool:
     following = _NEXT_WORD.match(text, match.end(), match.end() + 40)
     word = following.group(1) if following else ""
     if after and not after.isspace():
-        ended = mark[0] in "!?" or (mark[0] == "." and _is_wide(text[max(0, match.start() - 1) : match.start()]))
+        before = text[max(0, match.start() - 1) : match.start()]
+        ended = mark[0] in "!?" or (mark[0] == "." and (before == "%" or _is_wide(before)))
         return ended and _is_wide(after)
     if word[:1].islower():
         return False

@@ -41,7 +41,7 @@ _TABLE: Final[dict[int, str | None]] = {
     **dict.fromkeys((0x0B, 0x0C, 0x85, 0x2028, 0x2029), "\n"),
     **dict.fromkeys((0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F), " "),
     # Fonts often name a glyph by its ligature or its radical; nobody types these into a search.
-    **{code: unicodedata.normalize("NFKC", chr(code)) for code in (*range(0xFB00, 0xFB07), *range(0x2E80, 0x2FE0))},
+    **{code: unicodedata.normalize("NFKC", chr(code)) for code in (*range(0xFB00, 0xFB07), *range(0x2F00, 0x2FD6))},
     0xF0B7: "\u2022",  # the bullet of the Symbol font
 }
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import docx
 from docx.oxml.ns import qn
+from lxml.etree import XMLSyntaxError
 
 from retrieval.errors import DamagedFile, EncryptedFile, ParseLimit
 from retrieval.parsing.clean import clean, one_line
@@ -33,6 +34,7 @@ _MIB: Final = 1 << 20
 _UNPACKED: Final = 512 * _MIB
 _MEMBERS: Final = 10_000
 _PIECE: Final = 1 << 20
+_NO_MEMORY: Final = 2  # libxml2's XML_ERR_NO_MEMORY, which lxml raises as a fault of syntax
 _ENCRYPTED_FLAG: Final = 0x1
 _DECLARATION: Final = re.compile(b"<" + b"".join(b"\\x00{0,3}" + bytes([char]) for char in b"!DOCTYPE"))  # any UTF
 _KEPT: Final = 64  # bytes carried from one piece to the next, longer than any form of the declaration
@@ -55,7 +57,11 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
     _check(path)
     try:
         document = docx.Document(str(path))
-    except (KeyError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
+    except XMLSyntaxError as error:
+        if error.code == _NO_MEMORY:
+            raise MemoryError from error
+        raise _damaged() from error
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
         raise _damaged() from error
     return paginate(_pieces(document.element.body, _headings(document)), max_pages=max_pages)
 

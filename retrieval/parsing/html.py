@@ -11,7 +11,7 @@ would write.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,25 @@ _DROPPED: Final = frozenset(
 )
 _HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 _INLINE: Final = frozenset(
-    {"a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd", "label"}
+    {
+        "a",
+        "abbr",
+        "b",
+        "bdi",
+        "bdo",
+        "br",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "label",
+    }
     | {"mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt"}
     | {"u", "var", "wbr"}
 )
@@ -55,11 +73,14 @@ def pieces_of(markup: str) -> Iterator[Piece]:
     """Yield the blocks of a document or of a piece of one."""
     text, kind, level = list[str](), BlockKind.PARAGRAPH, 0
     outside = list[tuple[BlockKind, int]]()
-    for step, node in _walk(BeautifulSoup(markup, "lxml")):
+    soup = BeautifulSoup(markup, "lxml")
+    outer = {id(table.find_parent("table")) for table in soup.find_all("table")}  # tables that lay out other tables
+    for step, node in _walk(soup, outer=outer):
         if step is _Step.TEXT:
             text.append(str(node))
             continue
         if isinstance(node, Tag) and node.name in _INLINE:
+            text.append(" " if node.name == "br" else "")
             continue
         yield from _piece(kind, text, level)
         text = []
@@ -79,10 +100,10 @@ class _Step(Enum):
     CLOSE = auto()
 
 
-def _walk(root: Tag, *, tables: bool = True) -> Iterator[tuple[_Step, PageElement]]:
+def _walk(root: Tag, *, outer: Set[int] | None = None) -> Iterator[tuple[_Step, PageElement]]:
     """Walk what can be seen, in order. A stack of its own is used, since hostile markup nests deeper than calls may.
 
-    With `tables`, an innermost table is one step and its inside is left out.
+    With `outer`, the ids of the tables that hold others, each innermost table is one step and its inside is left out.
     """
     stack: list[tuple[_Step, PageElement]] = [(_Step.OPEN, root)]
     while stack:
@@ -90,7 +111,7 @@ def _walk(root: Tag, *, tables: bool = True) -> Iterator[tuple[_Step, PageElemen
         if isinstance(node, Tag) and step is _Step.OPEN:
             if _hidden(node):
                 continue
-            if tables and node.name == "table" and node.find("table") is None:
+            if outer is not None and node.name == "table" and id(node) not in outer:
                 yield _Step.TABLE, node
                 continue
             yield _Step.OPEN, node
@@ -132,10 +153,10 @@ def _table(table: Tag) -> Iterator[Piece]:
 def _seen(node: Tag) -> str:
     """Return the text of an element on one line."""
     text = list[str]()
-    for step, inner in _walk(node, tables=False):
+    for step, inner in _walk(node):
         if step is _Step.TEXT:
             text.append(str(inner))
-        elif isinstance(inner, Tag) and inner.name not in _INLINE:
+        elif isinstance(inner, Tag) and (inner.name not in _INLINE or inner.name == "br"):
             text.append(" ")
     return one_line("".join(text))
 

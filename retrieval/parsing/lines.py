@@ -44,7 +44,7 @@ def join_lines(lines: Sequence[str], *, vocabulary: frozenset[str]) -> tuple[str
 
 def _join(text: str, line: str, vocabulary: frozenset[str]) -> str:
     """Return `text` as it must end for `line` to follow."""
-    if text.endswith("-") and line[:1].islower():
+    if text.endswith("-") and text[-2:-1].isalnum() and line[:1].islower():
         return text[:-1] if _is_line_end_hyphen(text, line, vocabulary) else text
     if text.endswith(("-", "/")) and line[:1].isalnum() and text[-2:-1].isalnum():
         return text

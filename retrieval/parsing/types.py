@@ -94,7 +94,7 @@ class Limits(_Value):
     """What reading one file may cost.
 
     `max_bytes` and `max_pages` are told before anything is parsed; `timeout_s` is wall-clock seconds and `memory_mb`
-    the address space of the child process in MiB, of which the interpreter and its libraries need about 200.
+    the address space of the child process in MiB, of which the interpreter and a parser take about 60.
     """
 
     max_bytes: int = Field(gt=0)

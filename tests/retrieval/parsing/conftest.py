@@ -66,7 +66,7 @@ def rezip(tmp_path: Path) -> Callable[..., Path]:
 
     def copy(source: Path, members: dict[str, bytes], *, name: str = "copy.docx") -> Path:
         path = tmp_path / name
-        with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
             for member in old.namelist():
                 if member not in members:
                     new.writestr(member, old.read(member))
