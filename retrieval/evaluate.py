@@ -1,6 +1,7 @@
 """Retrieval quality on public sets, measured through the catalog, the index and the search that answer questions.
 
-Only parsing is left out, since the sets come as text: their pages are cut, embedded, stored and searched as any upload's.
+Only parsing is left out, since the sets come as text: their pages are cut, embedded, stored and searched as any
+upload's.
 A suite takes a folder and works on any other folder of the same format. The sets are not part of this project.
 """
 
