@@ -13,7 +13,17 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
-__all__ = ["CompactRange", "empty_root", "leaf_hash", "node_hash", "root_of"]
+__all__ = [
+    "CompactRange",
+    "consistency_proof",
+    "empty_root",
+    "inclusion_proof",
+    "leaf_hash",
+    "node_hash",
+    "root_of",
+    "verify_consistency",
+    "verify_inclusion",
+]
 
 _LEAF: Final = b"\x00"
 _NODE: Final = b"\x01"
@@ -94,3 +104,117 @@ class CompactRange:
     def copy(self) -> Self:
         """Return a tree that can go on without changing this one."""
         return type(self)(self._size, self._peaks)
+
+
+def inclusion_proof(leaves: Sequence[bytes], index: int, size: int) -> list[bytes]:
+    """Return the hashes that lead from one leaf to the root of the first `size` leaves (RFC 6962, section 2.1.1).
+
+    Raises:
+        ValueError: there is no such leaf, or there are fewer leaves.
+    """
+    if not 0 <= index < size <= len(leaves):
+        raise ValueError(f"no leaf {index} in a tree of {size}")
+    proof: list[bytes] = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            proof.append(root_of(leaves[middle:end]))
+            end = middle
+        else:
+            proof.append(root_of(leaves[start:middle]))
+            start = middle
+    return proof[::-1]
+
+
+def verify_inclusion(proof: Sequence[bytes], *, index: int, size: int, leaf: bytes, root: bytes) -> bool:
+    """Say whether the proof leads from this leaf hash, at this index, to this root of `size` leaves.
+
+    The algorithm of RFC 9162, section 2.1.3.2. Any input is safe: what does not fit is simply no proof.
+    """
+    if not 0 <= index < size or not _are_hashes(*proof, leaf, root):
+        return False
+    node, last, reached = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            reached = node_hash(sibling, reached)
+            node, last = _skip_single(node, last)
+        else:
+            reached = node_hash(reached, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and reached == root
+
+
+def consistency_proof(leaves: Sequence[bytes], first: int, second: int) -> list[bytes]:
+    """Return the hashes that show the tree of `first` leaves inside that of `second` (RFC 6962, section 2.1.2).
+
+    Raises:
+        ValueError: the sizes are not in this order, or there are fewer leaves.
+    """
+    if not 0 <= first <= second <= len(leaves):
+        raise ValueError(f"no trees of {first} and {second} leaves in this order")
+    proof: list[bytes] = []
+    if first in {0, second}:
+        return proof
+    start, end, known = 0, second, True  # known: the older root, or the part of it here, is what the verifier holds
+    while first != end:
+        middle = start + _split(end - start)
+        if first <= middle:
+            proof.append(root_of(leaves[middle:end]))
+            end = middle
+        else:
+            proof.append(root_of(leaves[start:middle]))
+            start, known = middle, False
+    if not known:
+        proof.append(root_of(leaves[start:end]))
+    return proof[::-1]
+
+
+def verify_consistency(
+    proof: Sequence[bytes], *, first: int, second: int, first_root: bytes, second_root: bytes
+) -> bool:
+    """Say whether the proof shows that the newer tree begins with all the leaves of the older one.
+
+    The algorithm of RFC 9162, section 2.1.4.2. Any input is safe: what does not fit is simply no proof.
+    """
+    if first == second >= 0:
+        return not proof and first_root == second_root
+    if not 0 <= first < second or not _are_hashes(*proof, first_root, second_root):
+        return False
+    if first == 0:
+        return not proof and first_root == empty_root()
+    path = [first_root, *proof] if first & (first - 1) == 0 else list(proof)
+    if not path:
+        return False
+    node, last = first - 1, second - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    older = newer = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            older, newer = node_hash(sibling, older), node_hash(sibling, newer)
+            node, last = _skip_single(node, last)
+        else:
+            newer = node_hash(newer, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and older == first_root and newer == second_root
+
+
+def _split(size: int) -> int:
+    """Return the largest power of two smaller than the size."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def _skip_single(node: int, last: int) -> tuple[int, int]:
+    """Climb the levels on which the last node has no sibling and is passed up as it is."""
+    while not node & 1 and node:
+        node, last = node >> 1, last >> 1
+    return node, last
+
+
+def _are_hashes(*values: bytes) -> bool:
+    return all(len(value) == _HASH_BYTES for value in values)
