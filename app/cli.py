@@ -179,7 +179,7 @@ def evaluate(
         from model.catalog import card
         from model.fetch import fetch
 
-        suites = dict(SUITES)
+        suites: dict[str, Any] = dict(SUITES)
         for plugin in load_domains().plugins.values():
             suites |= plugin.evaluations()
         if suite == "list":

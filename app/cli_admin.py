@@ -68,7 +68,7 @@ def model_serve() -> None:
 def model_check(name: Annotated[str | None, typer.Argument(help="Name in the catalog.")] = None) -> None:
     """Hash the built checkpoint anew and compare it with its manifest."""
     with told():
-        from model.build import check
+        from model.check import check
         from model.catalog import card
 
         settings = load()

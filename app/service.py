@@ -8,14 +8,12 @@ anything else may begin; the model and the indexes come up in the background and
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import metadata
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import structlog
 from langchain_core.language_models import BaseChatModel
-from model.client import chat_model
-from model.serving import Engine, EngineState, RemoteEngine
 
 from app.answering.pipeline import Pipeline
 from app.answering.types import Answer, Checked, Event, Finished
@@ -32,9 +30,13 @@ from app.storage.migrate import upgrade
 from domains.contract import Question
 from domains.registry import Registry, load
 from model.catalog import card
+from model.client import chat_model
+from model.engine_state import ServedModel
 from model.errors import ModelError, ModelNotReady
 from model.fetch import fetch
 from model.progress import Progress
+from model.remote import RemoteEngine
+from model.serving import Engine
 from retrieval.catalog import Catalog
 from retrieval.embedding import Embedder, TextEmbedder
 from retrieval.errors import RetrievalError
@@ -43,53 +45,15 @@ from retrieval.ingest import Ingestor
 from retrieval.parsing.render import render_page
 from retrieval.parsing.types import Limits
 from retrieval.search import HybridSearch
-from retrieval.stores.faiss_store import FaissStore
 from retrieval.types import EVERYTHING, Box, Document, DocumentState, Evidence, Scope
 
-__all__ = ["ModelEngine", "Service", "engine_for"]
+__all__ = ["Service", "engine_for"]
 
 log = structlog.get_logger()
 
 _EMBEDDER = "all-minilm-l6-v2"
 _EVERYONE = Scope(subject="service", labels=frozenset({EVERYTHING}), collections=frozenset({EVERYTHING}))
 """The service's own view, for counting; never handed to a caller."""
-
-
-class ModelEngine(Protocol):
-    """Whatever serves the model: our own vLLM, a server somewhere else, or a small one in the tests."""
-
-    @property
-    def state(self) -> EngineState:
-        """How far it is."""
-        ...
-
-    @property
-    def url(self) -> str:
-        """Base of the OpenAI-compatible API, ending in /v1."""
-        ...
-
-    @property
-    def api_key(self) -> str:
-        """Key that the engine asks for."""
-        ...
-
-    @property
-    def model_name(self) -> str:
-        """Name to ask for."""
-        ...
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Model, weights and engine versions, for the ledger."""
-        ...
-
-    def start(self) -> None:
-        """Begin to serve, in the background."""
-        ...
-
-    def stop(self) -> None:
-        """End everything that was started."""
-        ...
 
 
 class Service:
@@ -109,7 +73,7 @@ class Service:
         self,
         settings: Settings,
         *,
-        engine: ModelEngine | None = None,
+        engine: ServedModel | None = None,
         embedder: TextEmbedder | None = None,
         chat: Callable[[], BaseChatModel] | None = None,
     ) -> None:
@@ -122,7 +86,7 @@ class Service:
         self.keys = KeyStore(self._database, self._secret)
         self.catalog = Catalog(self._database)
         self.registry: Registry = load()
-        self.engine: ModelEngine = engine or engine_for(settings)
+        self.engine: ServedModel = engine or engine_for(settings)
         self._bring_embedder = embedder is None
         self.embedder: TextEmbedder = embedder or Embedder(settings.model_dir / _EMBEDDER)
         self.limits = Limits(
@@ -131,8 +95,7 @@ class Service:
             timeout_s=settings.parse_timeout_s,
             memory_mb=settings.parse_memory_mb,
         )
-        store = FaissStore(settings.data_dir / "index", embedder=self.embedder, passages=self.catalog)
-        self.index = PassageIndex(self.catalog, store=store, embedder=self.embedder)
+        self.index = PassageIndex(self.catalog, self.embedder, folder=settings.data_dir / "index")
         self.ingestor = Ingestor(
             self.catalog,
             files_dir=settings.data_dir / "files",
@@ -188,7 +151,7 @@ class Service:
                 self._fetch_embedder()
             self._search_state = "loading"
             self.ingestor.recover()
-            self.index.refresh()
+            self.index.load()
         except (RetrievalError, ModelError) as error:
             self._search_state = error.message
             log.error("search.failed", code=error.code)
@@ -321,7 +284,7 @@ class Service:
         """Return the metrics, with the gauges brought up to date."""
         for name, count in self._documents_by_state().items():
             self.metrics.documents.labels(state=name).set(count)
-        self.metrics.passages.set(len(self.index))
+        self.metrics.passages.set(self.index.size)
         self.metrics.ledger_entries.set(self.ledger.size)
         self.metrics.model_ready.set(self.engine.state.stage == "ready")
         return self.metrics.exposition()
@@ -345,10 +308,10 @@ class Service:
         )
 
 
-def engine_for(settings: Settings) -> ModelEngine:
+def engine_for(settings: Settings) -> ServedModel:
     """Build the engine that the settings ask for, not yet started."""
     if settings.model_url:
-        return RemoteEngine(settings.model_url, api_key=settings.model_api_key, model_name=settings.model)
+        return RemoteEngine(settings.model_url, api_key=settings.model_api_key, model=settings.remote_model)
     return Engine(
         card(settings.model),
         settings.model_dir,

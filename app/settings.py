@@ -26,7 +26,7 @@ PREFIX: Final = "VOUCH_"
 ROOT: Final = Path(__file__).resolve().parents[1]
 """The project's folder, so that a command means the same from wherever it is called."""
 
-_NOT_SETTINGS: Final = frozenset({"VOUCH_CONFIG", "VOUCH_API_KEY"})
+_NOT_SETTINGS: Final = frozenset({"VOUCH_CONFIG", "VOUCH_API_KEY", "VOUCH_PYTHON"})
 """Read by the launcher or the command line, not part of the service's settings; `VOUCH_TEST_*` belongs to the tests."""
 
 _WEAK_SECRETS: Final = frozenset({"secret", "changeme", "change-me", "password", "admin", "default", "vouch", "test"})
@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     model_url: str = Field(
         default="", description="An OpenAI-compatible server to use; empty: Vouch starts its own vLLM."
     )
+    remote_model: str = Field(default="", description="Name to ask `model_url` for; empty: the first that it lists.")
     model_api_key: str = Field(default="", repr=False, description="Key for `model_url`.")
     offline: bool = Field(default=False, description="Never use the network: not for weights either.")
     context_tokens: int = Field(default=8192, ge=1024, le=131072, description="Longest prompt and reply, in tokens.")

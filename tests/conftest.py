@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.logs import configure
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -37,3 +39,9 @@ def weights_dir() -> Path:
 def examples() -> Path:
     """The documents that are shipped."""
     return ROOT / "examples"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_log() -> None:
+    """Tests log as the service does; pytest shows it when one fails."""
+    configure("info")

@@ -20,8 +20,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.answering.claims import render
-from app.answering.types import Answer, Checked, Claim, Event, Finished
+from app.answering.types import Answer, Checked, Claim, Event, Finished, Started
+from app.answering.wording import render
 from app.api.ask import begin
 from app.api.failures import error_body
 from app.api.guard import Caller, TheService
@@ -86,6 +86,8 @@ async def chat(body: ChatRequest, request: Request, caller: Caller, service: The
         return JSONResponse(_completion(answer, body.model, base))
     events = service.events(question, principal=caller, domain=domain)
     first = await begin(events)
+    if not isinstance(first, Started):
+        raise RuntimeError("the pipeline did not begin with its first event")
     request_id = str(request.scope.get("vouch.request_id", ""))
     return StreamingResponse(
         _chunks(first, events, body.model, base, request_id),
@@ -144,13 +146,13 @@ def _completion(answer: Answer, model: str, base: str) -> dict[str, Any]:
 
 
 async def _chunks(
-    first: Event, events: AsyncIterator[Event], model: str, base: str, request_id: str
+    first: Started, events: AsyncIterator[Event], model: str, base: str, request_id: str
 ) -> AsyncIterator[str]:
     def frame(delta: dict[str, Any], **more: Any) -> str:
         finish = "stop" if more else None
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         data = {
-            "id": f"chatcmpl-{getattr(first, 'answer_id', '')}",
+            "id": f"chatcmpl-{first.answer_id}",
             "object": "chat.completion.chunk",
             "created": int(time.time()),
             "model": model,
@@ -166,7 +168,7 @@ async def _chunks(
         async for event in events:
             if isinstance(event, Checked):
                 claims.append(event.claim)
-                shown = render(claims)
+                shown = render(claims, first.language)
                 if shown != sent:
                     yield frame({"content": shown.removeprefix(sent)})
                     sent = shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +15,11 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
-from model.serving import EngineState
 
 from app.api.application import create
 from app.service import Service
 from app.settings import load
+from model.engine_state import EngineState
 from retrieval.lexical import tokenize
 from tests.scripted_chat import ScriptedChat
 
@@ -48,9 +48,12 @@ class StillEngine:
     url: str = "http://127.0.0.1:9/v1"
     api_key: str = "none"
     model_name: str = "scripted"
-    identity: Mapping[str, Any] = field(default_factory=lambda: {"model": "scripted"})
+    identity: dict[str, str] = field(default_factory=lambda: {"model": "scripted"})
 
     def start(self) -> None:
+        pass
+
+    def wait_ready(self, timeout_s: float) -> None:
         pass
 
     def stop(self) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from model.serving import EngineState
 
 from app.service import Service
+from model.engine_state import EngineState
 from model.errors import ServingFailed
 from tests.app.conftest import REPORT, StillEngine, add, serving
 from tests.scripted_chat import ScriptedChat

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from model.serving import EngineState
 from sqlalchemy import text
 
 from app.errors import LedgerUnavailable, StartFailed
@@ -16,6 +15,7 @@ from app.identity.principal import OPERATOR
 from app.logs import configure
 from app.service import Service
 from domains.contract import Question
+from model.engine_state import EngineState
 from model.errors import ModelNotReady
 from tests.app.conftest import REPORT, StillEngine, add, serving
 
