@@ -13,7 +13,6 @@ Not covered: grandchildren that leave the process group, when the warden and the
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import select
@@ -65,16 +64,13 @@ def main(argv: list[str]) -> int:
         process_group=0,
     )
     try:
-        while command.poll() is None:
-            if _asker_is_gone():
-                _end(command)
-                break
+        while command.poll() is None and not _asker_is_gone():
+            pass
     finally:
         if command.poll() is None:
             _end(command)
         _signal_group(command.pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            command.wait()
+        command.wait()
     return command.returncode if command.returncode >= 0 else 128 - command.returncode
 
 

