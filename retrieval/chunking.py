@@ -10,7 +10,6 @@ Length is counted in words of English; Chinese has no spaces, and 1.6 ideographs
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,7 +29,6 @@ _STRETCH: Final = 1.25  # a block may pass the wanted length by this much before
 _SMALL: Final = 0.25  # share of the wanted length below which a passage is joined to its neighbour
 _MERGED: Final = 1.5  # longest passage that joining may make, as a share of the wanted length
 _HEADER: Final = 0.5  # longest header row that is repeated, as a share of the wanted length
-_WORD: Final = re.compile(r"\S+")
 
 
 class Chunk(BaseModel):
@@ -85,8 +83,8 @@ def chunk(document: ParsedDocument, *, words: int = 160) -> list[Chunk]:
 def _size(text: str) -> float:
     """Return the length of a text in words."""
     ideographs = len(CJK.findall(text))
-    rest = CJK.sub(" ", text) if ideographs else text
-    return ideographs / _IDEOGRAPHS + sum(max(1.0, len(word) / _LETTERS) for word in _WORD.findall(rest))
+    rest = (CJK.sub(" ", text) if ideographs else text).split()
+    return ideographs / _IDEOGRAPHS + len(rest) + sum(len(word) / _LETTERS - 1 for word in rest if len(word) > _LETTERS)
 
 
 def _parts(page: ParsedPage, path: list[tuple[int, str]], words: int) -> Iterator[_Part]:

@@ -10,9 +10,11 @@ Not covered: vertical Chinese and right-to-left lines (read as PDFium orders the
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
+import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,7 +30,11 @@ _CELL_GAP: Final = 0.7
 """A gap of this many line heights parts two cells or columns: above any space between justified words, below the
 usual padding of two table cells."""
 
-_HYPHENS: Final = ("\x02", "\ufffe")  # how PDFium marks a hyphen at the end of a line
+_SHARED: Final = 0.5  # share of their height that two characters of one line have in common
+_WIDEST: Final = 2.5  # line heights that one character may be wide
+
+_HYPHENS: Final = {0x02: "-", 0xFFFE: "-"}  # how PDFium marks a hyphen at the end of a line
+_TOKEN: Final = re.compile(r"[^\s\x02\ufffe]+[\x02\ufffe]?|[\x02\ufffe]|[\r\n]+")
 _BOLD_NAMES: Final = ("bold", "black", "heavy", "semibd")
 _FORCE_BOLD: Final = 1 << 18  # a font descriptor's flag, ISO 32000-1, table 123
 
@@ -58,13 +64,17 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _Glyph:
-    char: str
+class _Word:
+    """Characters without white space between them, with the indices of the first and last; `spaced`: after a space."""
+
+    text: str
     x0: float
     top: float
     x1: float
     bottom: float
-    index: int
+    first: int
+    last: int
+    spaced: bool
 
 
 _Placed = tuple[float, float, float, float]
@@ -73,15 +83,38 @@ _Turn = Callable[[float, float, float, float], _Placed]
 
 def read_runs(page: pdfium.PdfPage) -> list[Run]:
     """Return the runs of a page in the order of its content stream, as they lie on the page when it is shown."""
-    width, height = page.get_size()
     textpage = page.get_textpage()
     try:
+        place = _Place(textpage, page)
         runs = list[Run]()
-        for line in _lines(textpage, turn=_turn(page), width=width, height=height):
+        for line in _lines(_text(textpage), place):
             runs.extend(_split(textpage, line, rotation=page.get_rotation()))
         return runs
     finally:
         textpage.close()
+
+
+class _Place:
+    """Says where a character lies on the page as it is shown."""
+
+    def __init__(self, textpage: Any, page: pdfium.PdfPage) -> None:
+        self._textpage = textpage
+        self._turn = _turn(page)
+        self._width, self._height = page.get_size()
+        self._rect = pdfium_c.FS_RECTF()
+
+    def __call__(self, index: int) -> _Placed | None:
+        """Return (x0, top, x1, bottom), cut to the page, or None for what is not seen."""
+        rect = self._rect
+        if not pdfium_c.FPDFText_GetLooseCharBox(self._textpage, index, rect):
+            return None
+        x0, top, x1, bottom = self._turn(rect.left, rect.bottom, rect.right, rect.top)
+        if 0 <= x0 <= x1 <= self._width and 0 <= top <= bottom <= self._height:
+            return x0, top, x1, bottom
+        # Written so that a NaN is dropped as well.
+        if x1 > 0 and x0 < self._width and bottom > 0 and top < self._height and x1 >= x0 and bottom >= top:
+            return max(x0, 0.0), max(top, 0.0), min(x1, self._width), min(bottom, self._height)
+        return None
 
 
 def _turn(page: pdfium.PdfPage) -> _Turn:
@@ -96,82 +129,89 @@ def _turn(page: pdfium.PdfPage) -> _Turn:
     return turns[page.get_rotation()]
 
 
-def _lines(textpage: Any, *, turn: _Turn, width: float, height: float) -> list[list[_Glyph]]:
-    """Read all characters, cut where PDFium saw a line end."""
-    rect = pdfium_c.FS_RECTF()
-    lines, line = list[list[_Glyph]](), list[_Glyph]()
-    characters = _characters(textpage)
-    plain = {char: "-" if char in _HYPHENS else clean(char) for char in set(characters)}
-    for index, char in enumerate(plain[char] for char in characters):
-        if not char:
-            continue  # shows nothing; its box would part a word
-        if char == "\n":
-            lines.append(line)
-            line = []
-            continue
-        if not pdfium_c.FPDFText_GetLooseCharBox(textpage, index, rect):
-            continue
-        x0, top, x1, bottom = turn(rect.left, rect.bottom, rect.right, rect.top)
-        # Written so that a NaN is dropped as well.
-        if not (x1 > 0 and x0 < width and bottom > 0 and top < height and x1 >= x0 and bottom >= top):
-            continue
-        line.append(_Glyph(char, max(x0, 0.0), max(top, 0.0), min(x1, width), min(bottom, height), index))
-    lines.append(line)
-    return [line for line in lines if line]
-
-
-def _characters(textpage: Any) -> list[str]:
+def _text(textpage: Any) -> str:
+    """Return one code point for each of PDFium's characters."""
     count = textpage.count_chars()
-    text = textpage.get_text_range() if count else ""
-    if len(text) == count and max(text, default="") <= "\uffff":  # one call, where the indices must agree
-        return list(text)
+    text = str(textpage.get_text_range()) if count else ""
+    if len(text) == count and max(text, default="") <= "\uffff":  # one call in place of one a character
+        return text
     codes = (pdfium_c.FPDFText_GetUnicode(textpage, index) for index in range(count))
-    return [chr(code) if 0 < code <= 0x10FFFF else "\ufffd" for code in codes]
+    return "".join(chr(code) if 0 < code <= 0x10FFFF else "\ufffd" for code in codes)
 
 
-def _split(textpage: Any, line: list[_Glyph], *, rotation: int) -> list[Run]:
+def _lines(text: str, place: _Place) -> Iterator[list[_Word]]:
+    """Yield the words of each line that PDFium saw."""
+    line, end = list[_Word](), 0
+    for match in _TOKEN.finditer(text):
+        if match.group()[0] in "\r\n":
+            if line:
+                yield line
+            line = []
+        else:
+            line.extend(_words(match.group(), match.start(), place, spaced=match.start() > end))
+        end = match.end()
+    if line:
+        yield line
+
+
+def _words(token: str, first: int, place: _Place, *, spaced: bool) -> Iterator[_Word]:
+    """Place a word by its first and last character, or, where these do not look like one word, character by character.
+
+    Asking for two boxes a word in place of one a character makes reading three times as fast.
+    """
+    plain = token if token.isascii() and token.isprintable() else clean(token.translate(_HYPHENS))
+    last = first + len(token) - 1
+    begin, end = place(first), place(last)
+    if len(plain) >= len(token) and begin is not None and end is not None and _one_word(begin, end, len(token)):
+        yield _Word(plain, begin[0], min(begin[1], end[1]), end[2], max(begin[3], end[3]), first, last, spaced)
+        return
+    for index, char in enumerate(token, first):
+        shown, box = clean(char.translate(_HYPHENS)), place(index)
+        if shown and box is not None:
+            yield _Word(shown, *box, index, index, spaced)
+            spaced = False
+
+
+def _one_word(begin: _Placed, end: _Placed, length: int) -> bool:
+    height = min(begin[3] - begin[1], end[3] - end[1])
+    shared = min(begin[3], end[3]) - max(begin[1], end[1])
+    return height > 0 and shared >= _SHARED * height and 0 <= end[2] - begin[0] <= _WIDEST * height * length
+
+
+def _split(textpage: Any, line: list[_Word], *, rotation: int) -> Iterator[Run]:
     """Cut one line of PDFium's at gaps, jumps and changes of height."""
-    solid = [glyph for glyph in line if not glyph.char.isspace()]
-    if not solid:
-        return []
-    if not _upright(textpage, solid[0].index, rotation=rotation):
-        run = _run(textpage, line)
-        return [run] if run else []
-    pieces, piece = list[list[_Glyph]](), list[_Glyph]()
-    last: _Glyph | None = None
-    for glyph in line:
-        if not glyph.char.isspace():
-            if last is not None and _apart(last, glyph):
-                pieces.append(piece)
-                piece = []
-            last = glyph
-        piece.append(glyph)
-    pieces.append(piece)
-    return [run for piece in pieces if (run := _run(textpage, piece)) is not None]
+    if not _upright(textpage, line[0].first, rotation=rotation):
+        yield _run(textpage, line, upright=False)
+        return
+    piece = [line[0]]
+    for last, word in itertools.pairwise(line):
+        if _apart(last, word):
+            yield _run(textpage, piece)
+            piece = []
+        piece.append(word)
+    yield _run(textpage, piece)
 
 
-def _apart(last: _Glyph, glyph: _Glyph) -> bool:
-    height = max(min(last.bottom - last.top, glyph.bottom - glyph.top), 0.1)
-    shared = min(last.bottom, glyph.bottom) - max(last.top, glyph.top)
-    gap = glyph.x0 - last.x1
-    return shared < 0.5 * height or gap > _CELL_GAP * height or gap < -height
+def _apart(last: _Word, word: _Word) -> bool:
+    height = max(min(last.bottom - last.top, word.bottom - word.top), 0.1)
+    shared = min(last.bottom, word.bottom) - max(last.top, word.top)
+    gap = word.x0 - last.x1
+    return shared < _SHARED * height or gap > _CELL_GAP * height or gap < -height
 
 
-def _run(textpage: Any, glyphs: list[_Glyph]) -> Run | None:
-    text = " ".join("".join(glyph.char for glyph in glyphs).split())
-    solid = [glyph for glyph in glyphs if not glyph.char.isspace()]
-    if not text or not solid:
-        return None
+def _run(textpage: Any, words: list[_Word], *, upright: bool = True) -> Run:
+    text = "".join(f" {word.text}" if word.spaced else word.text for word in words).strip()
     # A word in another font may begin or end a line, so three characters are asked and not one.
-    asked = [glyph.index for glyph in (solid[0], solid[len(solid) // 2], solid[-1])]
+    asked = (words[0].first, words[len(words) // 2].first, words[-1].last)
     return Run(
         text=text,
-        x0=min(glyph.x0 for glyph in solid),
-        top=min(glyph.top for glyph in solid),
-        x1=max(glyph.x1 for glyph in solid),
-        bottom=max(glyph.bottom for glyph in solid),
+        x0=min(word.x0 for word in words),
+        top=min(word.top for word in words),
+        x1=max(word.x1 for word in words),
+        bottom=max(word.bottom for word in words),
         size=statistics.median(_size(textpage, index) for index in asked),
         bold=all(_bold(textpage, index) for index in asked),
+        upright=upright,
     )
 
 
