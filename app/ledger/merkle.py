@@ -151,13 +151,11 @@ def consistency_proof(leaves: Sequence[bytes], first: int, second: int) -> list[
     """Return the hashes that show the tree of `first` leaves inside that of `second` (RFC 6962, section 2.1.2).
 
     Raises:
-        ValueError: the sizes are not in this order, or there are fewer leaves.
+        ValueError: the sizes are not in this order, the first is 0, or there are fewer leaves.
     """
-    if not 0 <= first <= second <= len(leaves):
+    if not 0 < first <= second <= len(leaves):
         raise ValueError(f"no trees of {first} and {second} leaves in this order")
     proof: list[bytes] = []
-    if first in {0, second}:
-        return proof
     start, end, known = 0, second, True  # known: the older root, or the part of it here, is what the verifier holds
     while first != end:
         middle = start + _split(end - start)
@@ -177,14 +175,13 @@ def verify_consistency(
 ) -> bool:
     """Say whether the proof shows that the newer tree begins with all the leaves of the older one.
 
-    The algorithm of RFC 9162, section 2.1.4.2. Any input is safe: what does not fit is simply no proof.
+    The algorithm of RFC 9162, section 2.1.4.2. Any input is safe: what does not fit is simply no proof. Nothing is
+    proven from the empty tree, which is the beginning of every other.
     """
-    if first == second >= 0:
+    if first == second > 0:
         return not proof and first_root == second_root
-    if not 0 <= first < second or not _are_hashes(*proof, first_root, second_root):
+    if not 0 < first < second or not _are_hashes(*proof, first_root, second_root):
         return False
-    if first == 0:
-        return not proof and first_root == empty_root()
     path = [first_root, *proof] if first & (first - 1) == 0 else list(proof)
     if not path:
         return False
