@@ -46,6 +46,7 @@ _LEAD_IN: Final = re.compile(
 )
 _EMPHASIS: Final = re.compile(r"(\*\*|__|`)")
 _SPACE_BEFORE_STOP: Final = re.compile(r"\s+(?=[.,;!?。，；！？])")
+_STOP: Final = re.compile(r"[.!?;:。！？；：…\n]")
 _LETTER: Final = re.compile(r"[^\W_]")
 
 
@@ -84,15 +85,31 @@ class ClaimReader:
         self._known = known
         self._text = ""
         self._given = 0
+        self._ripe = False  # whether a sentence may have ended: most pieces of a draft need no second look
 
     def feed(self, delta: str) -> list[DraftClaim]:
         """Take the next piece of the draft and return the claims that it finished."""
         self._text += delta
-        return self._since(split(_OPEN_MARK.sub("", self._text), known=self._known)[:-1])
+        self._ripe = self._ripe or bool(_STOP.search(delta))
+        if not (self._ripe and _LETTER.search(delta)):
+            return []
+        claims = split(_OPEN_MARK.sub("", self._text), known=self._known)
+        fresh = self._since(claims[:-1])
+        self._ripe = bool(claims and _STOP.search(claims[-1].text))
+        self._drop_lines()
+        return fresh
 
     def flush(self) -> list[DraftClaim]:
         """Return what is left when the draft has ended."""
         return self._since(split(self._text, known=self._known))
+
+    def _drop_lines(self) -> None:
+        """Forget the lines whose claims were all given, so that a long draft is not read again and again."""
+        head, line_break, rest = self._text.rpartition("\n")
+        if line_break and self._given:
+            done = len(split(head, known=self._known))
+            if done <= self._given:
+                self._text, self._given = rest, self._given - done
 
     def _since(self, claims: list[DraftClaim]) -> list[DraftClaim]:
         fresh = claims[self._given :]

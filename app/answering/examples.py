@@ -1,8 +1,8 @@
 """Three short exchanges that show the model what an answer looks like. They are part of the prompt's stable beginning.
 
-Measured with Qwen2.5-Coder-1.5B-Instruct (int8): rules alone gave bare marks and fragments for many questions; with these
-examples nearly every answer was a whole sentence with its mark, which is what can be checked. The company is made up, so
-that nothing of an example can be taken for knowledge.
+Measured with Qwen2.5-Coder-1.5B-Instruct (int8): rules alone gave bare marks and fragments for many questions; with
+these examples nearly every answer was a whole sentence with its mark, which is what can be checked. The company is
+made up, so that nothing of an example can be taken for knowledge.
 """
 
 from __future__ import annotations

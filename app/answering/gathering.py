@@ -1,4 +1,4 @@
-"""Collects the evidence of a question: what the domain's tools return and what the search finds, numbered in one row."""
+"""Collects the evidence of a question: what tools return and what the search finds, numbered in one row."""
 
 from __future__ import annotations
 

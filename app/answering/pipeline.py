@@ -16,12 +16,13 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from langchain_core.language_models import BaseChatModel
 
 from app.answering import abstain
+from app.answering.admission import admit
 from app.answering.claims import ClaimReader, DraftClaim
 from app.answering.gathering import numbered, run_tools
 from app.answering.prompt import PROMPT_VERSION, build, estimate_tokens
@@ -29,14 +30,14 @@ from app.answering.record import INTENT, OUTCOME, intent_body, outcome_body
 from app.answering.types import Answer, Checked, Claim, Draft, Event, Finished, Receipt, Retrieved, Started
 from app.answering.verify import CHECKS_VERSION, Verifier
 from app.answering.wording import render
-from app.errors import BadRequest, Forbidden, LedgerError, TooLarge, TooManyRequests, describe
+from app.errors import LedgerError, TooManyRequests, describe
 from app.identity.principal import Principal
 from app.ledger.sink import AuditSink
 from domains.contract import Desk, DomainPlugin, Question, Searcher, ToolCall
 from domains.registry import Registry
 from model.client import stream_text
 from model.errors import ModelInterrupted
-from retrieval.types import EVERYTHING, Evidence, Scope
+from retrieval.types import Evidence
 
 __all__ = ["Pipeline"]
 
@@ -140,7 +141,7 @@ class Pipeline:
             LedgerError: the intent or the outcome could not be recorded; no answer was given.
             DomainError, RetrievalError, ModelError: from the step of that name; the entry was closed.
         """
-        self._check(question, principal)
+        admit(question, principal, longest=self._max_question_chars)
         if self._in_flight >= self._max_concurrent:
             raise TooManyRequests(
                 "As many questions are being answered as this service takes at a time.",
@@ -160,18 +161,6 @@ class Pipeline:
         finally:
             self._in_flight -= 1
         yield Finished(answer)
-
-    def _check(self, question: Question, principal: Principal) -> None:
-        if not question.text.strip():
-            raise BadRequest("The question is empty.", remedy="Write a question.")
-        longest = max([len(question.text), *(len(turn.question) for turn in question.history)])
-        if longest > self._max_question_chars:
-            raise TooLarge(
-                f"The question has {longest} characters; the limit is {self._max_question_chars}.",
-                remedy="Shorten it; put long material into a document and add that.",
-            )
-        if not _within(question.scope, principal.scope()):
-            raise Forbidden("The question asks for documents that you may not see.", remedy="Ask in your own scope.")
 
     async def _steps(self, run: _Run) -> AsyncGenerator[Event, None]:
         question = run.question
@@ -208,7 +197,7 @@ class Pipeline:
         known = {item.id: item for item in run.evidence}
         reader = ClaimReader(known=known.keys())
         begin = time.perf_counter()
-        async with aclosing(stream_text(chat, prompt.messages)) as deltas:
+        async with aclosing(cast(AsyncGenerator[str, None], stream_text(chat, prompt.messages))) as deltas:
             async for delta in deltas:
                 run.seconds.setdefault("first_token", time.perf_counter() - begin)
                 yield Draft(delta)
@@ -326,10 +315,3 @@ class Pipeline:
             except asyncio.CancelledError:
                 cancelled = True
         return task.result(), cancelled
-
-
-def _within(wanted: Scope, granted: Scope) -> bool:
-    return all(
-        EVERYTHING in held or asked <= held
-        for asked, held in ((wanted.labels, granted.labels), (wanted.collections, granted.collections))
-    )

@@ -118,17 +118,17 @@ def desk(registry):
     """Return a function that builds a pipeline over passages and replies."""
 
     def build(
-        passages: Sequence[str], *replies: Any, sink: Any = None, plugins: Registry | None = None, **options: Any
+        texts: Sequence[str], /, *replies: Any, sink: Any = None, plugins: Registry | None = None, **options: Any
     ) -> Desk:
         chat = options.pop("chat", None) or ScriptedChat(replies=list(replies) or ["NOT_FOUND"])
-        shelf = Shelf(passages, names=options.pop("names", ()))
+        shelf = Shelf(texts, names=options.pop("names", ()))
         sink = sink if sink is not None else MemorySink()
         pipeline = Pipeline(
             registry=plugins or registry,
             searcher=shelf,
             chat_factory=options.pop("chat_factory", lambda: chat),
             ledger=sink,
-            commit=lambda text: f"commitment of {len(text)}",
+            commit=options.pop("commit", lambda text: f"commitment of {len(text)}"),
             versions=lambda: {"model": "scripted", "index": "1"},
             **options,
         )

@@ -122,7 +122,14 @@ def test_with_evidence_about_something_else_the_model_is_not_asked(desk):
 
 
 @pytest.mark.parametrize(
-    ("text", "error"), [("", BadRequest), (" \n ", BadRequest), ("x" * 200_000, TooLarge), ("元" * 8001, TooLarge)]
+    ("text", "error"),
+    [
+        ("", BadRequest),
+        (" \n ", BadRequest),
+        ("x" * 200_000, TooLarge),
+        ("元" * 8001, TooLarge),
+        ("\ud800?", BadRequest),
+    ],
 )
 def test_a_question_that_is_none_is_refused_before_the_record(desk, text, error):
     made = desk([REVENUE])
