@@ -117,7 +117,7 @@ class PassageIndex:
     def _start(self) -> None:
         started = time.monotonic()
         generation, documents = self._catalog.searchable()
-        restored = self._restore(generation)
+        restored = bool(documents) and self._restore(generation)
         self._follow(generation, documents, vectors=not restored)
         seconds = round(time.monotonic() - started, 3)
         _log.info("index.ready", passages=len(self._lexical), from_snapshot=restored, seconds=seconds)

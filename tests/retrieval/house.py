@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine, create_engine, event
 
 from retrieval.catalog import Catalog, PageText, PassageDraft
+from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder
 from retrieval.index import PassageIndex, pack
 from retrieval.ingest import Ingestor
@@ -99,7 +100,11 @@ def store(
     assert claim.document.id == document.id
     drafts, start = [], 0
     for text in texts:
-        embedding = pack(embedder.embed([text])[0]) if language in embedder.languages else None
+        embedding = (
+            pack(embedder.embed([in_context(text, document=name, headings=())])[0])
+            if language in embedder.languages
+            else None
+        )
         drafts.append(
             PassageDraft(text=text, page=1, start=start, end=start + len(text), language=language, embedding=embedding)
         )
