@@ -1,0 +1,263 @@
+"""The real vLLM with a tiny model: it answers, it dies, it comes back, and it leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from langchain_core.messages import HumanMessage
+
+from model._children import session_members
+from model.catalog import card
+from model.client import chat_model, stream_text
+from model.engine_state import EngineState
+from model.errors import ModelInterrupted, ModelNotReady, PromptTooLong, ServingFailed, WeightsUnavailable
+from model.serving import Engine
+from tests.model.conftest import START_S, tiny_engine
+
+SECRET = "zebra-quartz-waltz"
+
+
+def until(condition: Callable[[], object], *, seconds: float = START_S) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+def ask(engine: Engine, question: str, *, max_tokens: int = 24, after_first: Callable[[], None] | None = None) -> str:
+    """Ask and return the reply; `after_first` is called when its first piece is there."""
+
+    async def collect() -> str:
+        chat = chat_model(
+            url=engine.url, api_key=engine.api_key, model=engine.model_name, max_tokens=max_tokens, timeout_s=120
+        )
+        reply = ""
+        called = after_first
+        async for piece in stream_text(chat, [HumanMessage(question)], extra_body={"ignore_eos": True}):
+            reply += piece
+            if called is not None:
+                called, act = None, called
+                act()
+        return reply
+
+    return asyncio.run(collect())
+
+
+@pytest.mark.parametrize("question", ["Did revenue grow?", "收入增长了吗？"])
+def test_it_answers_the_same_question_the_same(engine: Engine, question: str) -> None:
+    reply = ask(engine, question)
+    assert reply
+    assert ask(engine, question) == reply
+
+
+def test_it_says_what_it_is(engine: Engine) -> None:
+    assert engine.state == EngineState("ready")
+    assert engine.url.startswith("http://127.0.0.1:")
+    assert engine.url.endswith("/v1")
+    assert engine.identity["model"] == engine.model_name
+    assert engine.identity["engine"].startswith("vllm")
+
+
+def test_it_computes_in_int8(engine: Engine, tiny_int8: Path) -> None:
+    log = engine._log_path.read_text(errors="replace")
+    assert "CompressedTensorsW8A8Int8" in log
+    assert json.loads((tiny_int8 / "config.json").read_text())["quantization_config"]["format"] == "int-quantized"
+
+
+def test_it_computes_on_all_cores(engine: Engine) -> None:
+    cores = ",".join(str(core) for core in sorted(os.sched_getaffinity(0)))
+    assert f"VLLM_CPU_OMP_THREADS_BIND='{cores}'" in engine._log_path.read_text(errors="replace")
+
+
+def test_a_prompt_that_is_too_long_is_told_and_the_next_is_answered(engine: Engine) -> None:
+    with pytest.raises(PromptTooLong):
+        ask(engine, "word " * 5000)
+    assert ask(engine, "short")
+
+
+def test_questions_and_the_key_are_not_in_the_log(engine: Engine) -> None:
+    ask(engine, SECRET)
+    with pytest.raises(PromptTooLong):
+        ask(engine, SECRET * 3000)
+    answer = httpx.post(f"{engine.url}/chat/completions", json={"x": SECRET}, headers=key(engine), trust_env=False)
+    assert answer.status_code >= 400
+    log = engine._log_path.read_text(errors="replace")
+    assert SECRET not in log
+    assert engine.api_key not in log
+
+
+def key(engine: Engine) -> dict[str, str]:
+    return {"Authorization": f"Bearer {engine.api_key}"}
+
+
+def test_the_key_is_asked_for_and_on_no_command_line(engine: Engine) -> None:
+    body = {"model": engine.model_name, "messages": [{"role": "user", "content": "?"}], "max_tokens": 1}
+    url = f"{engine.url}/chat/completions"
+    assert httpx.post(url, json=body, trust_env=False).status_code == 401
+    assert httpx.post(url, json=body, headers=key(engine), trust_env=False, timeout=60).status_code == 200
+    for pid in session_members(engine.session or 0):
+        assert engine.api_key.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("POST", path) for path in ("/invocations", "/tokenize", "/v1/responses", "/scale_elastic_ep")),
+        *(("GET", path) for path in ("/docs", "/version", "/openapi.json")),
+    ],
+)
+def test_other_routes_of_vllm_do_not_exist(engine: Engine, method: str, path: str) -> None:
+    url = f"{engine.url.removesuffix('/v1')}{path}"
+    answer = httpx.request(method, url, headers=key(engine), trust_env=False)
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "no such route"}
+
+
+def test_it_listens_on_loopback_alone(engine: Engine) -> None:
+    port = int(engine.url.removesuffix("/v1").rpartition(":")[2])
+    lines = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()]
+    listening = [fields[1].partition(":") for fields in lines if fields[3] == "0A"]
+    assert [address for address, _, number in listening if int(number, 16) == port] == ["0100007F"]
+
+
+def test_all_its_processes_are_in_one_session(engine: Engine) -> None:
+    names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in session_members(engine.session or 0)]
+    assert any("EngineCor" in name for name in names), names
+    assert any("Worker" in name for name in names), names
+
+
+@pytest.mark.parametrize("victim", ["VLLM::Worker", "python"])
+def test_killed_in_the_middle_of_a_reply_it_is_told_and_comes_back(engine: Engine, victim: str) -> None:
+    engine.wait_ready(START_S)
+    session = engine.session or 0
+
+    def kill() -> None:
+        # the first "python" is the warden, the second vLLM's HTTP server
+        pids = [pid for pid in sorted(session_members(session)) if comm(pid).startswith(victim) and pid != session]
+        os.kill(pids[0], signal.SIGKILL)
+
+    with pytest.raises(ModelInterrupted):
+        ask(engine, "Go on and on.", max_tokens=1900, after_first=kill)
+    until(lambda: engine.state.stage != "ready", seconds=60)
+    assert engine.state.stage == "starting"
+    with pytest.raises(ModelNotReady):
+        engine.wait_ready(0)
+    engine.wait_ready(START_S)
+    assert session_members(session) == []
+    assert ask(engine, "And now?")
+
+
+def comm(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from model.catalog import card
+from model.serving import Engine
+engine = Engine(card(sys.argv[1]), Path(sys.argv[2]), offline=True, context_tokens=512, kv_cache_gb=0.0625, threads=1,
+                log_path=Path(sys.argv[2]) / "engine.log", checkpoint=Path(sys.argv[3]))
+engine.start()
+while engine.session is None:
+    time.sleep(0.01)
+print(engine.session, flush=True)
+time.sleep(600)
+"""
+
+
+def test_when_we_are_killed_vllm_ends_with_all_its_processes(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, "qwen2.5-coder-0.5b-instruct", str(tmp_path), str(tiny_checkpoint)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        session = int((parent.stdout.readline() if parent.stdout else "") or 0)
+        until(lambda: any("EngineCor" in comm(pid) for pid in session_members(session)))
+        parent.kill()
+    until(lambda: session_members(session) == [], seconds=60)
+
+
+def test_stop_while_it_starts_leaves_nothing(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    engine = tiny_engine(tiny_checkpoint, tmp_path)
+    engine.start()
+    until(lambda: engine.session and len(session_members(engine.session)) >= 2)
+    session = engine.session or 0
+    engine.stop()
+    assert session_members(session) == []
+    assert engine.state == EngineState("stopped")
+    with pytest.raises(ServingFailed, match="stopped"):
+        engine.wait_ready(1)
+
+
+def test_stop_before_start_and_twice_is_no_error(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    engine = tiny_engine(tiny_checkpoint, tmp_path)
+    engine.stop()
+    engine.stop()
+    assert engine.state.stage == "stopped"
+
+
+def test_a_port_that_is_taken_is_a_clear_error(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        engine = Engine(
+            card("qwen2.5-coder-0.5b-instruct"),
+            tmp_path,
+            offline=True,
+            context_tokens=512,
+            kv_cache_gb=0.0625,
+            threads=0,
+            log_path=tmp_path / "engine.log",
+            port=port,
+            checkpoint=tiny_checkpoint,
+        )
+        engine.start()
+        with pytest.raises(ServingFailed, match=rf"{port} .*taken"):
+            engine.wait_ready(60)
+        engine.stop()
+
+
+def test_a_checkpoint_that_vllm_cannot_load_fails_with_its_reason(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(tiny_checkpoint, tmp_path / "broken"))
+    config = json.loads((broken / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps({**config, "architectures": ["NoSuchModel"], "model_type": "none"}))
+    engine = tiny_engine(broken, tmp_path)
+    engine.start()
+    with pytest.raises(ServingFailed, match="did not start: .*none"):
+        engine.wait_ready(START_S)
+    assert engine.state.stage == "failed"
+    assert engine.state.error is not None
+    engine.stop()
+
+
+def test_without_weights_it_fails_with_what_to_put_where(tmp_path: Path) -> None:
+    engine = Engine(
+        card("qwen2.5-coder-0.5b-instruct"),
+        tmp_path / "models",
+        offline=True,
+        context_tokens=512,
+        kv_cache_gb=1,
+        threads=0,
+        log_path=tmp_path / "engine.log",
+    )
+    assert engine.state.stage == "waiting"
+    engine.start()
+    with pytest.raises(WeightsUnavailable) as caught:
+        engine.wait_ready(60)
+    assert card("qwen2.5-coder-0.5b-instruct").files[0].sha256 in caught.value.remedy
+    assert engine.state.stage == "failed"
+    engine.stop()
