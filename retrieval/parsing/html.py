@@ -147,7 +147,8 @@ def _table(table: Tag) -> Iterator[Piece]:
         if not _hidden(row):
             cells = (_seen(cell) for cell in row.find_all(["td", "th"]))
             rows.append(CELL.join(cell for cell in cells if cell))
-    yield Piece(BlockKind.TABLE, "\n".join(row for row in rows if row))
+    if text := "\n".join(row for row in rows if row):
+        yield Piece(BlockKind.TABLE, text)
 
 
 def _seen(node: Tag) -> str:

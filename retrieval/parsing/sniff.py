@@ -20,6 +20,8 @@ __all__ = ["sniff"]
 _HEAD: Final = 8192
 _PDF_WITHIN: Final = 1024  # readers allow a PDF's header to stand this late (ISO 32000-1, appendix H)
 
+_PDF: Final = re.compile(rb"(?:\A|[^ -~])%PDF-\d")  # and not in the middle of a sentence about PDF
+
 _MAGIC: Final = (
     (b"MZ", "a Windows program"),
     (b"\x7fELF", "a Linux program"),
@@ -54,12 +56,15 @@ _WIDE_MARKS: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16
 _CONTROLS: Final = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 _MOST_CONTROLS: Final = 0.02  # share of bytes; text has none but strays
 
-_LEADING: Final = re.compile(r"\s*(?:<!--.*?-->\s*)*", re.DOTALL)
-_HTML: Final = re.compile(r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
-_XML: Final = re.compile(r"<(?:\?xml|!doctype|svg)\b", re.IGNORECASE)
+# These run on a stranger's bytes in the serving process: none can be matched in more than one way at one place.
+_LEADING: Final = re.compile(r"\s*(?:(?:<!--.*?-->|<\?xml[^>]*>)\s*)*+", re.DOTALL | re.IGNORECASE)
+_HTML: Final = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_XML: Final = re.compile(r"<(?:!doctype|svg)\b", re.IGNORECASE)
 _TAGS: Final = re.compile(r"</?(?:p|div|h[1-6]|table|tr|td|ul|ol|li|section|article|br)\b[^<>]*>", re.IGNORECASE)
 _MARKUP: Final = re.compile(
-    r"^(?:#{1,6}\s+\S|```|\s*\|?\s*:?-{3,}:?\s*\||[*+-]\s+\S|>\s)|\[[^\]\n]+\]\([^)\n]+\)|\*\*[^*\n]+\*\*", re.MULTILINE
+    r"^(?:#{1,6}[ \t]{1,3}\S|```|[ \t]{0,3}\|?[ \t]{0,9}:?-{3,99}:?[ \t]{0,9}\||[*+-][ \t]{1,3}\S|>[ \t])"
+    r"|\[[^\[\]\n]{1,200}\]\([^()\n]{1,500}\)|\*\*[^*\n]{1,200}\*\*",
+    re.MULTILINE,
 )
 _MARKDOWN_NAMES: Final = (".md", ".markdown", ".mdown", ".mkd")
 _HTML_NAMES: Final = (".html", ".htm", ".xhtml")
@@ -83,7 +88,7 @@ def sniff(path: Path, *, name: str | None = None) -> str:
         head = file.read(_HEAD)
     if not head:
         raise EmptyFile("The file is empty.", remedy="Check that it was copied or uploaded in full.")
-    if b"%PDF-" in head[:_PDF_WITHIN]:
+    if _PDF.search(head[:_PDF_WITHIN]):
         return PDF
     if head.startswith(ZIP):
         kind = name_zip(path)
@@ -117,10 +122,11 @@ def _readable(head: bytes) -> str:
 
 
 def _name_markup(text: str, *, name: str) -> str:
-    begun = text[_LEADING.match(text).end() :] if _LEADING.match(text) else text  # type: ignore[union-attr]
+    leading = _LEADING.match(text)
+    begun = text[leading.end() :] if leading else text
     if _HTML.match(begun):
         return HTML
-    if _XML.match(begun):
+    if text.lstrip()[:5].lower() == "<?xml" or _XML.match(begun):
         raise _unsupported("an XML file")
     if name.endswith(_MARKDOWN_NAMES):
         return MARKDOWN

@@ -262,7 +262,7 @@ def test_messages_tell_neither_text_nor_path(put):
         assert caught.value.remedy
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.binary(max_size=400),
     start=st.sampled_from(

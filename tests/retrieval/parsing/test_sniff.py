@@ -36,6 +36,9 @@ from retrieval.parsing.types import DOCX, HTML, MARKDOWN, PDF, TEXT
         ("a.html", "<html><p>wide</p>".encode("utf-16"), HTML),
         ("a.txt", b"MZ is how this sentence begins", TEXT),
         ("a.txt", b"\xef\xbb\xbfwith a mark", TEXT),
+        ("a.txt", b"A file that begins with %PDF-1.7 is a PDF.", TEXT),
+        ("a.txt", b"\n\n%PDF-1.4", PDF),
+        ("a", b"<!-- a --><?xml version='1.0'?><!-- b --><html>", HTML),
     ],
 )
 def test_content_decides(put, name, content, expected):
@@ -166,3 +169,11 @@ def test_python_docx_writes_what_is_accepted(tmp_path):
     path = tmp_path / "blob"
     docx.Document().save(str(path))
     assert sniff(path) == DOCX
+
+
+@pytest.mark.parametrize(
+    "piece", [b"<!---->", b"<!--", b"\n", b" ", b"- \n", b"[", b"[a](", b"**", b"|", b"<p", b"--- "]
+)
+def test_hostile_repetition_takes_no_exponential_time(put, piece):
+    path = put("file", piece * (8192 // len(piece)) + b"x")
+    assert sniff(path) in (HTML, MARKDOWN, TEXT)  # would take ages; the suite's timeout tells
