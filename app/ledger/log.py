@@ -1,7 +1,7 @@
 """The ledger: an append-only, durable log of events whose order and content one root commits to.
 
-Concurrent appenders are committed together: whoever gets the turn writes all events that wait, in one transaction,
-while the next ones gather. The cost of an append is the flush to disk, and a batch pays it once.
+Concurrent appenders are committed together: the cost of an append is the flush to disk, and a transaction pays it once
+for all events that gathered during the last one.
 
 Not covered:
     A hash tree on the operator's own disk proves nothing against that operator, who can compute another one. It shows
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from app.answering.types import Receipt
 from app.errors import LedgerError, LedgerUnavailable, StartFailed
 from app.identity.principal import Principal
 from app.ledger.event import Actor, LedgerEvent
+from app.ledger.gathering import Gathering
 from app.ledger.merkle import CompactRange, leaf_hash
 from app.ledger.reading import LedgerReader, VerifyReport, load_tree
 from app.ledger.schema import entries, prepare
@@ -82,9 +82,7 @@ class Ledger(LedgerReader):
         """
         self._clock = clock
         self._turn = threading.Lock()  # held by whoever uses the writing connection
-        self._gathering = threading.Condition()  # guards the two below, for moments only
-        self._waiting: deque[_Request] = deque()
-        self._led = False  # whether one of the appenders is committing for the others
+        self._gathering = Gathering(self._commit, most=_BATCH)
         self._tip = _Tip()
         self._settled = False  # whether `_tip` is known to be what is durable
         try:
@@ -123,10 +121,7 @@ class Ledger(LedgerReader):
     ) -> Receipt:
         """Record an event and return when it is durable; see `AuditSink.append`."""
         request = _Request(action, Actor(subject=actor.subject, method=actor.method), body, outcome, closes)
-        with self._gathering:
-            self._waiting.append(request)
-        while not request.done:
-            self._wait_or_lead(request)
+        self._gathering.submit(request)
         if request.receipt is None:
             raise request.error or _unavailable()
         return request.receipt
@@ -186,48 +181,37 @@ class Ledger(LedgerReader):
             raise _unavailable() from None
         self._settled = True
 
-    def _wait_or_lead(self, request: _Request) -> None:
-        """Wait while somebody else commits; where nobody does, commit what has gathered."""
-        with self._gathering:
-            while self._led and not request.done:
-                self._gathering.wait()
-            if request.done:
-                return
-            self._led = True
-            batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
-        try:
-            with self._turn:
-                self._commit(batch)
-        finally:
-            with self._gathering:
-                self._led = False
-                self._gathering.notify_all()
-
     def _commit(self, batch: Sequence[_Request]) -> None:
-        """Write a batch in one transaction and settle every request of it. The caller has the turn."""
+        """Write a batch in one transaction and settle every request of it."""
         failure: LedgerError = _unavailable()
         try:
-            self._settle()
-            tip, rows, accepted = self._tip.copy(), [], []
-            for request in batch:
-                try:
-                    row, receipt = self._extend(tip, request)
-                except LedgerError as error:  # the fault of this event alone
-                    request.error = error
-                else:
-                    rows.append(row)
-                    accepted.append((request, receipt))
-            if rows:
-                self._write(rows)
-                self._tip = tip
-            for request, receipt in accepted:
-                request.receipt = receipt
+            with self._turn:
+                self._settle()
+                self._record(batch)
         except LedgerError as error:
             failure = error
         finally:
             for request in batch:
                 if not request.done:  # an error for each: a raised one carries the traceback of its thread
                     request.error = type(failure)(failure.message, remedy=failure.remedy)
+
+    def _record(self, batch: Sequence[_Request]) -> None:
+        tip, rows, accepted = self._tip.copy(), [], []
+        for request in batch:
+            try:
+                row, receipt = self._extend(tip, request)
+            except LedgerError as error:  # the fault of this event alone
+                request.error = error
+            else:
+                rows.append(row)
+                accepted.append((request, receipt))
+        if rows:
+            self._settled = False  # until the commit has returned, nobody knows whether it took place
+            self._write(rows)
+            self._tip = tip
+            self._settled = True
+        for request, receipt in accepted:
+            request.receipt = receipt
 
     def _extend(self, tip: _Tip, request: _Request) -> tuple[dict[str, Any], Receipt]:
         seq = tip.tree.size
@@ -259,7 +243,6 @@ class Ledger(LedgerReader):
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:
         connection = self._writer.connection()
-        self._settled = False  # until the commit has returned, nobody knows whether it took place
         try:
             with connection.begin():
                 connection.execute(insert(entries), rows)
@@ -270,7 +253,6 @@ class Ledger(LedgerReader):
         except BaseException:
             self._writer.drop()
             raise
-        self._settled = True
 
 
 def _open_intents(connection: Connection) -> set[int]:

@@ -201,9 +201,8 @@ def test_a_database_that_turns_read_only_refuses_and_a_writable_one_goes_on(file
         assert ledger.verify().size == 4
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_a_lost_connection_refuses_once_and_is_made_anew(url: str, open_engine: Callable[[str], Engine]) -> None:
-    if url.startswith("sqlite"):
-        pytest.skip("SQLite has no connection to lose; its disk is tested above")
     admin = open_engine(url)
     with Ledger(open_engine(url)) as ledger:
         append(ledger, 3)
@@ -220,11 +219,10 @@ def test_a_lost_connection_refuses_once_and_is_made_anew(url: str, open_engine: 
         assert ledger.verify().size == 4
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_a_writer_that_lost_its_place_to_another_refuses_and_knows_the_others_entries_later(
     url: str, open_engine: Callable[[str], Engine]
 ) -> None:
-    if url.startswith("sqlite"):
-        pytest.skip("a file lock cannot be lost while its process lives")
     with Ledger(open_engine(url)) as ledger:
         append(ledger, 3)
         ledger._writer.drop()  # what a cut network does, without the wait
@@ -247,6 +245,40 @@ def test_a_ledger_on_a_full_disk_does_not_start_and_later_does(
     small_disk.free()
     with Ledger(engine) as ledger:
         assert append(ledger) == [0]
+
+
+@pytest.fixture
+def interrupting() -> Iterator[None]:
+    """Ctrl-C half a second from now, in the main thread."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interrupted_caller_keeps_nobody_waiting(file_engine: Engine, interrupting: None) -> None:
+    with Ledger(file_engine) as ledger:
+        append(ledger, 1)
+        entries: list[int] = []
+        threads = [threading.Thread(target=lambda: entries.extend(append(ledger))) for _ in range(4)]
+        with ledger._turn:  # a commit that takes long
+            threads[0].start()
+            while not ledger._gathering._led:
+                threads[0].join(0.01)
+            with pytest.raises(KeyboardInterrupt):
+                append(ledger)  # waits behind the first thread
+            for thread in threads[1:]:
+                thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(entries) == [1, 2, 3, 4]
+        assert append(ledger) == [5]
+        assert ledger.verify().size == 6
 
 
 def test_a_statement_that_breaks_off_leaves_the_ledger_in_step_with_its_store(file_engine: Engine) -> None:
