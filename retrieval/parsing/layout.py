@@ -18,9 +18,11 @@ from retrieval.parsing.runs import Run
 __all__ = ["Row", "regions"]
 
 _SHARED: Final = 0.5  # share of the smaller height that two runs of one row have in common
+_RAISED: Final = 0.3  # the same where one run is set much smaller, as a raised number is
+_SMALLER: Final = 0.75
 _NEAR: Final = 4  # rows that a run may be held against; runs come sorted by height
 _FEWEST: Final = 4  # rows that a column needs
-_WORDS: Final = 3.5  # words in the median row of a column of prose; two ideographs count as one
+_WORDS: Final = 3.5  # words in the median line of a column of prose; two ideographs count as one
 _FILL: Final = 0.5  # share of a column's width that its median row fills
 _SLACK: Final = 1.0  # points that a run may reach into a gutter
 _DEEPEST: Final = 12
@@ -71,15 +73,22 @@ def _rows(runs: list[Run]) -> list[Row]:
     rows = list[Row]()
     for run in sorted(runs, key=lambda run: (run.top + run.bottom, run.x0)):
         for row in rows[-1 : -_NEAR - 1 : -1]:
-            shared = min(row.bottom, run.bottom) - max(row.top, run.top)
-            if shared > _SHARED * max(min(row.height, run.height), 0.1):
+            if _beside(row, run):
                 row.runs.append(run)
+                if run.height > row.height:
+                    row.top, row.bottom = run.top, run.bottom
                 break
         else:
             rows.append(Row([run], run.top, run.bottom))
     for row in rows:
         row.runs.sort(key=lambda run: run.x0)
     return sorted(rows, key=lambda row: row.top + row.bottom)
+
+
+def _beside(row: Row, run: Run) -> bool:
+    low, high = sorted((max(row.height, 0.1), max(run.height, 0.1)))
+    shared = min(row.bottom, run.bottom) - max(row.top, run.top)
+    return shared > low * (_RAISED if low < _SMALLER * high else _SHARED)
 
 
 def _columns(rows: list[Row]) -> tuple[int, int, float] | None:
@@ -119,10 +128,9 @@ def _prose(side: list[list[Run]]) -> bool:
         return False
     x0 = min(run.x0 for beside in side for run in beside)
     x1 = max(run.x1 for beside in side for run in beside)
-    words = statistics.median(sum(_words(run.text) for run in beside) for beside in side)
-    fill = statistics.median(beside[-1].x1 - beside[0].x0 for beside in side)
-    pieces = statistics.fmean(len(beside) for beside in side)
-    return words >= _WORDS and fill >= _FILL * (x1 - x0) and pieces < 1.5
+    words = statistics.median(_words(run.text) for beside in side for run in beside)
+    fill = statistics.median(sum(run.x1 - run.x0 for run in beside) for beside in side)
+    return words >= _WORDS and fill >= _FILL * (x1 - x0)
 
 
 def _words(text: str) -> float:
