@@ -311,7 +311,7 @@ class Service:
 def engine_for(settings: Settings) -> ServedModel:
     """Build the engine that the settings ask for, not yet started."""
     if settings.model_url:
-        return RemoteEngine(settings.model_url, api_key=settings.model_api_key, model=settings.remote_model)
+        return RemoteEngine(settings.model_url, api_key=settings.model_api_key, model_name=settings.remote_model)
     return Engine(
         card(settings.model),
         settings.model_dir,

@@ -36,8 +36,6 @@ def test_a_module_stays_under_500_lines(module: tuple[Path, str, ast.Module]) ->
 
 def test_a_function_stays_under_50_lines_of_code(module: tuple[Path, str, ast.Module]) -> None:
     path, text, tree = module
-    if "migrations" in path.parts:
-        return  # a migration is a list of tables, kept as it was on the day it was released
     lines = text.splitlines()
     long = {}
     for node in functions(tree):
@@ -50,7 +48,8 @@ def test_a_function_stays_under_50_lines_of_code(module: tuple[Path, str, ast.Mo
         code = [
             line for line in lines[first - 1 : node.end_lineno] if line.strip() and not line.strip().startswith("#")
         ]
-        if len(code) > 50:
+        # a migration is a list of tables, kept as it was on the day it was released
+        if len(code) > 50 and "migrations" not in path.parts:
             long[node.name] = len(code)
     assert not long
 
@@ -62,11 +61,14 @@ def test_checks_are_raised_never_asserted(module: tuple[Path, str, ast.Module]) 
 
 def test_what_is_exported_is_sorted_and_there(module: tuple[Path, str, ast.Module]) -> None:
     _, _, tree = module
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets):
-            names = ast.literal_eval(node.value)
-            assert list(names) == sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))
-            return
+    exported = [
+        list(ast.literal_eval(node.value))
+        for node in tree.body
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets)
+    ]
+    assert exported == [
+        sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name)) for names in exported
+    ]
 
 
 def test_nothing_below_the_edge_reads_the_environment(module: tuple[Path, str, ast.Module]) -> None:

@@ -5,6 +5,7 @@ Loaded through the entry-point group ``vouch.pages``, so that the service runs t
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Final
@@ -38,25 +39,28 @@ def add(app: FastAPI, service: Service) -> None:
         except VouchError as error:  # the browser then asks for the key itself
             raise HTTPException(401, headers={"WWW-Authenticate": 'Basic realm="Vouch", charset="UTF-8"'}) from error
 
-    gr.mount_gradio_app(
-        app,
-        build(service),
-        path="/ui",
-        auth_dependency=who,
-        allowed_paths=[],
-        blocked_paths=[str(service.settings.data_dir.absolute())],
-        show_error=False,
-        max_file_size=1,  # no file goes through Gradio
-        footer_links=[],
-        i18n=I18N,
-        theme=THEME,
-        css_paths=[CSS],
-        head=HEAD,
-        mcp_server=False,
-        ssr_mode=False,
-        pwa=False,
-        enable_monitoring=False,
-    )
+    async def mount() -> None:
+        gr.mount_gradio_app(
+            app,
+            build(service),
+            path="/ui",
+            auth_dependency=who,
+            allowed_paths=[],
+            blocked_paths=[str(service.settings.data_dir.absolute())],
+            show_error=False,
+            max_file_size=1,  # no file goes through Gradio
+            footer_links=[],
+            i18n=I18N,
+            theme=THEME,
+            css_paths=[CSS],
+            head=HEAD,
+            mcp_server=False,
+            ssr_mode=False,
+            pwa=False,
+            enable_monitoring=False,
+        )
+
+    asyncio.run(mount())  # outside of a running loop Gradio makes one of its own and never closes it
 
 
 def _static() -> APIRouter:

@@ -58,6 +58,8 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error.__cause__, VouchError):  # raised while FastAPI read the body, which it reports as a 400
+        return respond(request, describe(error.__cause__))
     status = error.status_code if isinstance(error, HTTPException) else 500
     code, message, remedy = _HTTP_REMEDY.get(
         status, ("http_error", "The request was refused.", "See the documentation.")

@@ -95,7 +95,7 @@ def test_a_chinese_question_is_answered_in_chinese(make_service: Make) -> None:
         ({}, 422, "invalid_request"),
         ({"question": 7}, 422, "invalid_request"),
         ({"question": "a", "colour": "red"}, 422, "invalid_request"),
-        ({"question": "What?", "domain": "astrology"}, 422, "domain"),
+        ({"question": "What?", "domain": "astrology"}, 422, "unknown_domain"),
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])
@@ -105,7 +105,7 @@ def test_a_bad_question_gets_its_status_and_a_remedy(
     with serving(make_service(REPLY)) as client:
         reply = client.post("/v1/ask", json={**body, "stream": stream})
         assert reply.status_code == status, reply.text
-        assert reply.json()["error"]["code"].startswith(code)
+        assert reply.json()["error"]["code"] == code
         assert reply.json()["error"]["remedy"]
         assert reply.json()["error"]["request_id"] == reply.headers["x-request-id"]
         assert client.get("/healthz").status_code == 200

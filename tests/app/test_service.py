@@ -147,7 +147,7 @@ def test_a_damaged_ledger_is_found_by_the_audit_route(make_service: Make) -> Non
         with service.ledger._engine.begin() as connection:
             for (trigger,) in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all():
                 connection.execute(text(f'DROP TRIGGER "{trigger}"'))
-            connection.execute(text("UPDATE entries SET body = replace(body, 'ok', 'no') WHERE seq = 1"))
+            connection.execute(text("UPDATE ledger_entries SET body = replace(body, 'ok', 'no') WHERE seq = 1"))
         found = client.post("/v1/audit/verify")
     assert found.status_code == 503
     assert found.json()["error"]["code"] == "ledger_corrupt"
