@@ -15,20 +15,8 @@ from app.answering.numerals import chinese_number
 
 __all__ = ["Date", "dates"]
 
-_MONTHS: Final = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+_NAMES: Final = "january february march april may june july august september october november december"
+_MONTHS: Final = _NAMES.split()
 _NUMBER_OF: Final = (
     {name: number for number, name in enumerate(_MONTHS, 1)}
     | {name[:3]: number for number, name in enumerate(_MONTHS, 1)}
@@ -71,15 +59,15 @@ class Date:
 
 def dates(text: str) -> Iterator[tuple[int, int, Date]]:
     """Yield each date with the half-open span of its text, in the order of the forms; spans do not overlap."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     for form in _FORMS:
         for match in form.finditer(text):
             start, end = match.span()
-            if any(start < other_end and other_start < end for other_start, other_end in taken):
+            if any(taken[start:end]):
                 continue
             found = list(_read({name: value for name, value in match.groupdict().items() if value}))
             if found:
-                taken.append((start, end))
+                taken[start:end] = b"\x01" * (end - start)
             for date in found:
                 yield start, end, date
 

@@ -27,43 +27,11 @@ _LONGEST: Final = 8
 _BIGRAM: Final = 4.0
 _FIGURE: Final = 6.0
 _CHINESE_FILLERS: Final = frozenset("的了是在这那和与及或也都就而于之其该此着过被把将等个吗呢吧么什哪谁怎几请问有为以")
-_ENGLISH_FILLERS: Final = frozenset(
-    [
-        "accord",
-        "also",
-        "base",
-        "passag",
-        "document",
-        "provid",
-        "state",
-        "mention",
-        "describ",
-        "inform",
-        "includ",
-        "refer",
-        "use",
-        "question",
-        "answer",
-        "tell",
-        "pleas",
-        "explain",
-        "give",
-        "list",
-        "ani",
-        "about",
-        "mani",
-        "much",
-        "than",
-        "between",
-        "dure",
-        "after",
-        "befor",
-        "under",
-        "over",
-        "more",
-        "most",
-    ]
-)
+_FILLER_STEMS: Final = """
+    about accord after also ani answer base befor between describ document dure explain give includ inform list mani
+    mention more most much over passag pleas provid question refer state tell than under use
+"""
+_ENGLISH_FILLERS: Final = frozenset(_FILLER_STEMS.split())
 
 
 def informative(text: str) -> dict[str, float]:

@@ -64,6 +64,10 @@ _PRECISE: Final = 3
 _NO_DATE: Final = Date()
 
 
+_LONGEST_ROUNDED: Final = 20
+"""Digits above which a figure is compared as it stands; `decimal` computes with 28."""
+
+
 class ValueKind(StrEnum):
     """What sort of value it is; numbers may carry a unit, which can be a currency or a per cent sign."""
 
@@ -86,6 +90,11 @@ class Value:
     scaled: bool = False
     hedged: bool = False
     word: bool = False
+
+    @property
+    def meaning(self) -> tuple[object, ...]:
+        """What is compared, without the wording: values of one meaning are held or missing together."""
+        return (self.kind, self.amount, self.unit, self.date, self.code, self.digits, self.scaled, self.hedged)
 
 
 def extract(text: str, *, words: bool = False) -> list[Value]:
@@ -128,11 +137,14 @@ def missing(claimed: Iterable[Value], source: str, *, unsigned: bool = False) ->
     scales = table_scales(source)
     squeezed = _SQUEEZE.sub("", source.translate(_WIDE)).lower()
     held += [replace(v, amount=v.amount * scale) for v in held if _bare(v) for scale in scales]
-    return [
-        value
-        for value in claimed
+    held = list({value.meaning: value for value in held}.values())
+    claimed = list(claimed)
+    absent = {
+        meaning
+        for meaning, value in {value.meaning: value for value in claimed}.items()
         if not (_held(value, held, unsigned=unsigned) or (value.kind is ValueKind.CODE and value.code in squeezed))
-    ]
+    }
+    return [value for value in claimed if value.meaning in absent]
 
 
 def _bare(value: Value) -> bool:
@@ -242,6 +254,6 @@ def _units_agree(claimed: str | None, found: str | None) -> bool:
 
 
 def _rounded(amount: Decimal, digits: int) -> Decimal:
-    if amount == 0:
+    if amount == 0 or digits > _LONGEST_ROUNDED:
         return amount
     return round(amount, digits - 1 - amount.adjusted())

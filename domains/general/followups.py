@@ -38,6 +38,9 @@ _WORDS: Final = re.compile(r"[A-Za-z0-9]+|[\u3400-\u9fff]")
 _SHORT: Final[dict[str, int]] = {"en": 3, "zh": 5}
 """Words, or ideographs, up to which a question is taken for a piece of one."""
 
+_LONGEST_YEAR: Final = 40
+"""Characters of a follow-up that is nothing but a year. Bounds the work of the pattern, which backtracks."""
+
 _LONGEST_BEFORE: Final = 400
 """Characters of the question before that are carried over."""
 
@@ -48,7 +51,7 @@ def stand_alone(question: Question) -> str | None:
         return None
     text = question.text.strip()
     before = question.history[-1].question.strip()[:_LONGEST_BEFORE]
-    year = _ONLY_YEAR.match(text)
+    year = _ONLY_YEAR.match(text) if len(text) <= _LONGEST_YEAR else None
     if year and _YEAR.search(before):
         return _YEAR.sub(year["year"], before)
     if not (_CONTINUES.match(text) or _POINTS_BACK.search(text) or _is_short(text, question.language)):

@@ -84,3 +84,9 @@ def test_a_whole_question_is_left_alone_whatever_came_before(text):
 def test_only_the_last_question_is_carried_over_and_not_more_than_its_beginning():
     assert "1999" not in (stand_alone(ask("Why?", "What was it in 1999?", REVENUE)) or "")
     assert len(stand_alone(ask("Why?", "word " * 2000)) or "") < 500
+
+
+@pytest.mark.parametrize("piece", ["(", " ", "and ", "那", "2022", "?", "it "])
+def test_a_question_of_one_piece_is_read_as_fast_as_any_other(piece):
+    made = stand_alone(ask(piece * 4000, REVENUE))
+    assert made is None or made.startswith("What was the revenue")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from decimal import Decimal
 
 import pytest
@@ -176,7 +177,7 @@ def test_ten_thousands_and_hundred_millions_are_one_scale(amount):
     assert absent(f"共{amount}亿元", f"共{amount}万元")
 
 
-@given(st.dates(min_value=__import__("datetime").date(1900, 1, 1), max_value=__import__("datetime").date(2099, 12, 31)))
+@given(st.dates(min_value=datetime.date(1900, 1, 1), max_value=datetime.date(2099, 12, 31)))
 def test_every_date_is_the_same_in_english_chinese_and_figures(day):
     forms = [
         f"{day:%B} {day.day}, {day.year}",
@@ -201,3 +202,19 @@ def test_no_text_breaks_it_and_every_text_holds_its_own_values(text):
 def test_a_text_made_of_values_holds_them_all(pieces):
     text = " ".join(pieces)
     assert missing(extract(text), text) == []
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["9", "1,", "1,234", " ", "(", "-", "-1", "一", "万", "2022-", "2022年", "twenty ", "about ", "[1,", "A1", "％"],
+)
+def test_a_page_of_one_piece_is_read_as_fast_as_any_other(piece):
+    page = piece * 20_000
+    assert isinstance(missing(extract(page), page), list)
+
+
+def test_a_figure_of_any_length_is_compared_and_not_refused():
+    figure = "9" * 5000
+    assert absent(f"It was {figure} million.", f"total {figure} million") == []
+    assert absent(f"It was about {figure} million.", "total 5 million")
+    assert absent(f"共{figure}亿元", "共5亿元")
