@@ -22,7 +22,12 @@ from retrieval.types import Evidence
 __all__ = ["LEAST_SHARED", "Reason", "after", "before", "is_refusal", "words"]
 
 LEAST_SHARED: Final = 0.2
-"""Share of the question's informative terms, by weight, that the evidence together must hold."""
+"""Share of the question's informative terms, by weight, that the evidence together must hold.
+
+Measured on RGB (46 English and 204 Chinese questions): with passages on the subject no question falls below 0.2; with
+passages of another question 89 % of the English and 81 % of the Chinese do. 0.3 would stop 95 %, but also questions of
+conversations, whose wording leans on what was said before.
+"""
 
 
 class Reason(StrEnum):

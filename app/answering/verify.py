@@ -30,6 +30,7 @@ from app.answering.opposites import turned
 from app.answering.support import around, best_window, coverage, in_full, informative, sentences
 from app.answering.types import Claim, Verdict
 from app.answering.values import Value, ValueKind, extract, missing
+from retrieval.language import CJK
 from retrieval.types import Evidence
 
 __all__ = ["CHECKS_VERSION", "SUPPORTED_FROM", "Verifier"]
@@ -38,13 +39,22 @@ CHECKS_VERSION: Final = "1"
 """Changes with every change of what is checked or how; it is recorded with each answer."""
 
 SUPPORTED_FROM: Final = 0.6
-"""Least share of a claim's terms that its passage must hold."""
+"""Least share of a claim's terms that its passage must hold.
+
+Measured on 93 drafts of Qwen2.5-Coder-1.5B-Instruct for RGB and MTRAG-UN, half of them with wrong passages. From 0.5 to
+0.6 the Chinese answers from wrong passages fall from 9 to 4 of 15 and the right ones from 14 to 13 of 19; from 0.6 to 0.7
+the right ones fall to 9. English moves little between 0.5 and 0.7. A small sample: to be calibrated.
+"""
 
 _ELSEWHERE: Final = 0.34
 """How much better another figure's sentence must fit a claim than that of the claim's figure to be held against it."""
 
 _SENTENCE: Final = re.compile(r"[.!?。！？…][\"'”’」』)）]*$")
 """The end of a whole sentence. What does not end like one ("Joe Burrow") says something only beside the question."""
+
+_WORD: Final = re.compile(rf"{CJK.pattern}{{1,2}}|[^\W_]+")
+_FEWEST_WORDS: Final = 4
+"""Words, or pairs of ideographs, up to which a text is a fragment even with a full stop ("Jun 16, 2015.")."""
 
 _FALLING: Final = re.compile(
     r"\b(?:loss|deficit|negative|outflow|decreas|declin|fell|fall|drop|reduc|down|minus)|亏损|下降|减少|降低|下跌|下滑|负|流出",
@@ -105,7 +115,7 @@ class Verifier:
 
     def _find(self, text: str, cited: Sequence[Evidence], question: str) -> _Finding:
         terms = informative(text)
-        asked = "" if _SENTENCE.search(text) else question
+        asked = question if _is_fragment(text) else ""
         parts = [sentences(item.text) for item in cited]
         source = [part for item in parts for part in best_window(terms, item)]
         score = coverage(terms, [*source, *(around(item) for item in cited)])
@@ -141,6 +151,12 @@ def _claim(draft: DraftClaim, cited: Iterable[Evidence], finding: _Finding) -> C
         score=round(finding.score, 4),
         reason=finding.reason,
     )
+
+
+def _is_fragment(text: str) -> bool:
+    """Say whether a text is too little of a sentence to claim something without its question."""
+    words = len(_WORD.findall(text))
+    return not _SENTENCE.search(text) or words <= _FEWEST_WORDS
 
 
 def _absent(claimed: Sequence[Value], text: str, source: str, question: str) -> list[Value]:

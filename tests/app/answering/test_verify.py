@@ -142,10 +142,11 @@ def test_a_question_cannot_lead_a_claim():
     assert check("Revenue fell in 2023.", "Revenue fell in 2022.", question=asked).verdict is Verdict.CONTRADICTED
 
 
-def test_a_fragment_is_read_with_its_question():
+@pytest.mark.parametrize("text", ["240 people", "240 people.", "240"])
+def test_a_fragment_is_read_with_its_question(text):
     asked = "How many people does the mill at Orrin Bay employ?"
-    assert check("240 people", OTHER, question=asked).verdict is Verdict.SUPPORTED
-    claim = check("240 people", "A ferry carries 240 people.", question=asked)
+    assert check(text, OTHER, question=asked).verdict is Verdict.SUPPORTED
+    claim = check(text, "A ferry carries 240 people.", question=asked)
     assert (claim.verdict, claim.reason) == (Verdict.UNSUPPORTED, "not_about_question")
 
 
