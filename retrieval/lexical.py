@@ -8,9 +8,11 @@ dictionary and did better than a word segmenter on statutes.
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, Self
 
 import bm25s
@@ -25,12 +27,10 @@ __all__ = ["LexicalIndex", "tokenize"]
 _K1: Final = 0.9
 _B: Final = 0.4
 
-_LETTER: Final = rf"(?:(?!{CJK.pattern})[^\W\d_])"
-_TOKEN: Final = re.compile(
-    rf"(?P<han>{CJK.pattern}+)"
-    rf"|(?P<number>\d++(?:[.,:/]\d++)*+(?!{_LETTER}))"  # not the 3 of "3m", nor the 1 of "13m"
-    rf"|(?P<word>(?:{_LETTER}|\d)+)"
-)
+_HAN: Final = re.compile(f"{CJK.pattern}+")
+_TOKEN: Final = re.compile(r"\d++(?:[.,:/]\d++)*+(?![^\W\d_])|[^\W_]+")
+"""A number, but not the 3 of "3m" nor the 1 of "13m"; else a run of letters and digits."""
+
 _YEAR: Final = re.compile(r"[a-z]{1,3}((?:19|20)\d\d)")
 _STOP_LIST: Final = """
     a an and are as at be been but by d did do does don for from had has have he her his how i if in into is it its ll
@@ -39,6 +39,7 @@ _STOP_LIST: Final = """
 """  # with the pieces that apostrophes leave: don't, company's, they'll
 _STOP_WORDS: Final = frozenset(_STOP_LIST.split())
 _ENGLISH: Final = Stemmer.Stemmer("english")
+_STEMMING: Final = threading.Lock()  # a stemmer works in a buffer of its own
 
 
 def tokenize(text: str) -> list[str]:
@@ -48,18 +49,22 @@ def tokenize(text: str) -> list[str]:
     "2023"), and so do mixed names ("3M", "Q3"); "FY2023" also counts as 2023. A run of ideographs gives its bigrams, or
     the single character when there is only one. Full-width forms count as the usual ones (Unicode NFKC).
     """
-    terms: list[str] = []
-    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).lower()):
-        token = match.group()
-        if match.lastgroup == "han":
-            terms.extend(token[i : i + 2] for i in range(max(1, len(token) - 1)))
-        elif match.lastgroup == "number":
-            terms.append(token)
-        elif year := _YEAR.fullmatch(token):
-            terms += [token, year[1]]
-        elif token not in _STOP_WORDS:
-            terms.append(_ENGLISH.stemWord(token))
-    return terms
+    plain = _HAN.sub(r" \g<0> ", unicodedata.normalize("NFKC", text).lower())
+    return [term for token in _TOKEN.findall(plain) for term in _terms(token)]
+
+
+@lru_cache(maxsize=1 << 16)
+def _terms(token: str) -> tuple[str, ...]:
+    if _HAN.match(token):
+        return tuple(token[i : i + 2] for i in range(max(1, len(token) - 1)))
+    if token[0].isdigit() and not token[-1].isalpha():
+        return (token,)
+    if year := _YEAR.fullmatch(token):
+        return (token, year[1])
+    if token in _STOP_WORDS:
+        return ()
+    with _STEMMING:
+        return (_ENGLISH.stemWord(token),)
 
 
 class LexicalIndex:

@@ -173,8 +173,7 @@ def test_the_first_rows_of_the_shared_sets(shared_data: Path, model: Path, tmp_p
     data = tmp_path / folder
     data.mkdir()
     for path in source.glob("*.jsonl*"):
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        with opened as lines:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
             write(data / path.name, [json.loads(line) for line in itertools.islice(lines, 12)])
     result = run(suite, data, model, tmp_path, limit=5)
     assert 1 <= result["n"] <= 5
