@@ -30,6 +30,8 @@ _MARKS: Final = (
     ("KV cache size", "warming up"),
     ("Starting vLLM server", "opening the server"),
 )
+_PREFIX: Final = re.compile(r"^\(\w+ pid=\d+\) *([A-Z]+ [^]]*\] ?)?")
+_ERROR: Final = re.compile(r"[\w.]*(Error|Exception): .")
 _SHARDS: Final = re.compile(r"checkpoint shards: +\d+% Completed \| (\d+)/(\d+)")
 
 
@@ -109,9 +111,12 @@ class VllmProcess:
         return EngineState("starting", detail, done, total)
 
     def reason(self) -> str:
-        """Why it ended, as far as its log tells: the last line that names an error."""
-        lines = [line for line in self._output().splitlines() if re.search(r"\b\w*(Error|Exception)\b: ", line)]
-        return lines[-1].split("] ")[-1].strip()[:300] if lines else log_tail(self._options.log_path, limit=300)
+        """Why it ended, as far as its log tells: the last line that names an error, and the one after it."""
+        lines = [_PREFIX.sub("", line).strip() for line in self._output().splitlines()]
+        named = [number for number, line in enumerate(lines) if _ERROR.match(line)]
+        if not named:
+            return log_tail(self._options.log_path, limit=300)
+        return " ".join(lines[named[-1] : named[-1] + 2])[:400]
 
     def _output(self) -> str:
         try:

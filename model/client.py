@@ -7,8 +7,8 @@ could switch on and which would send prompts to a stranger's service, is off for
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from model.errors import ModelError, ModelInterrupted, ModelNotReady, ModelRefused, PromptTooLong
@@ -62,6 +62,7 @@ def chat_model(
         max_retries=0,  # a question asked twice would be two entries' work; the caller decides
         stream_usage=True,
         stream_chunk_timeout=timeout_s,
+        default_headers={"Connection": "close"},  # no connection outlives its reply, nor its event loop
         http_client=openai.DefaultHttpxClient(timeout=timeout, trust_env=proxied),
         http_async_client=openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=proxied),
     )
@@ -87,7 +88,7 @@ async def stream_text(chat: BaseChatModel, messages: Sequence[BaseMessage], **kw
     from langsmith import tracing_context
 
     started, ended, remote = False, False, False
-    chunks = chat.astream(list(messages), **kwargs)
+    chunks = cast("AsyncGenerator[AIMessageChunk]", chat.astream(list(messages), **kwargs))
     try:
         while True:
             with tracing_context(enabled=False):
@@ -103,6 +104,8 @@ async def stream_text(chat: BaseChatModel, messages: Sequence[BaseMessage], **kw
         raise
     except Exception as error:  # any chat model may stand here, and raise whatever it likes
         raise _translated(error, started=started) from error
+    finally:
+        await chunks.aclose()
     if remote and not ended:  # vLLM died politely: the connection was closed as after a whole reply
         raise ModelInterrupted("The model's reply ended without an end.", remedy=_AGAIN)
 

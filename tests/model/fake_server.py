@@ -78,7 +78,7 @@ def misbehaving() -> Iterator[Script]:
 
     server = _Quiet(("127.0.0.1", 0), Answer)
     script.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield script

@@ -226,7 +226,7 @@ def test_a_port_that_is_taken_is_a_clear_error(tiny_checkpoint: Path, tmp_path: 
             checkpoint=tiny_checkpoint,
         )
         engine.start()
-        with pytest.raises(ServingFailed, match=rf"{port} .*taken"):
+        with pytest.raises(ServingFailed, match=f"Port {port} of the model server is taken"):
             engine.wait_ready(60)
         engine.stop()
 
@@ -237,7 +237,7 @@ def test_a_checkpoint_that_vllm_cannot_load_fails_with_its_reason(tiny_checkpoin
     (broken / "config.json").write_text(json.dumps({**config, "architectures": ["NoSuchModel"], "model_type": "none"}))
     engine = tiny_engine(broken, tmp_path)
     engine.start()
-    with pytest.raises(ServingFailed, match="did not start: .*none"):
+    with pytest.raises(ServingFailed, match=r"did not start: .*model type"):
         engine.wait_ready(START_S)
     assert engine.state.stage == "failed"
     assert engine.state.error is not None
