@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 
@@ -21,10 +21,10 @@ __all__ = ["configure"]
 
 def configure(level: str, *, path: Path | None = None) -> None:
     """Send the log, ours and that of the libraries, to a file, or to standard error when no path is given."""
-    stream: TextIO = sys.stderr
+    foreign: logging.StreamHandler[Any] = logging.StreamHandler(sys.stderr)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("a", encoding="utf-8", buffering=1)
+        foreign = logging.FileHandler(path, encoding="utf-8")
     severity = getattr(logging, level.upper())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -38,10 +38,9 @@ def configure(level: str, *, path: Path | None = None) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(severity),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=foreign.stream),
         cache_logger_on_first_use=False,
     )
-    foreign = logging.StreamHandler(stream)
     foreign.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -53,6 +52,8 @@ def configure(level: str, *, path: Path | None = None) -> None:
         )
     )
     root = logging.getLogger()
+    for former in root.handlers:
+        former.close()
     root.handlers[:] = [foreign]
     root.setLevel(max(severity, logging.WARNING))  # libraries talk of what they handle; ours is the log at `level`
 

@@ -255,7 +255,7 @@ class Service:
         return {
             "vouch": metadata.version("vouch"),
             "model": dict(self.engine.identity),
-            "embedder": self.embedder.identity,
+            "embedder": self.embedder.identity if self._searchable.is_set() else "",
             "index_generation": self.catalog.generation(),
         }
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -46,6 +47,7 @@ def run(settings: Settings, *, quiet: bool = False) -> None:
         StartFailed: the port is taken, or another Vouch uses the data folder.
     """
     configure(settings.log_level, path=settings.data_dir / "logs" / "vouch.log")
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn stops, then raises the signal again for whoever was here before
     listener = _listen(settings)
     console = Console(stderr=True, quiet=quiet, highlight=False)
     with listener:
@@ -70,9 +72,18 @@ def run(settings: Settings, *, quiet: bool = False) -> None:
         )
         with _record(settings.data_dir / RECORD, url):
             threading.Thread(target=_tell, args=(server, service, url, console), daemon=True).start()
-            asyncio.run(server.serve(sockets=[listener]))
-        if not server.started:
-            raise StartFailed("The service could not start.", remedy=f"See {settings.data_dir / 'logs' / 'vouch.log'}.")
+            try:
+                asyncio.run(server.serve(sockets=[listener]))
+            except SystemExit:  # also uvicorn's way to say that the application did not start
+                if server.started:
+                    raise
+                raise StartFailed(
+                    "The service could not start.", remedy=f"See {settings.data_dir / 'logs' / 'vouch.log'}."
+                ) from None
+
+
+def _leave(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 def _listen(settings: Settings) -> socket.socket:

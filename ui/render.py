@@ -8,6 +8,7 @@ visible as the characters it is made of.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,8 +24,12 @@ _MARK: Final = re.compile(r"\[(\d+)\]")
 
 
 def plain(text: str) -> str:
-    """Return a text with every active character as a numeric reference, and line ends as breaks."""
-    return _ACTIVE.sub(lambda found: f"&#{ord(found.group())};", text).replace("\n", "<br>")
+    """Return a text with every active character as a numeric reference, and line ends as breaks.
+
+    Control, format and unassigned characters (Unicode category C), which a reader cannot see, are left out.
+    """
+    seen = "".join(char for char in text if char == "\n" or not unicodedata.category(char).startswith("C"))
+    return _ACTIVE.sub(lambda found: f"&#{ord(found.group())};", seen).replace("\n", "<br>")
 
 
 def view_path(item: Evidence) -> str:

@@ -7,8 +7,10 @@ A claim is SUPPORTED when three things are true, in this order:
 2. the claim does not turn the text around (`opposites`);
 3. the cited text holds enough of the claim's informative terms within a few neighbouring sentences (`support`).
 
-A claim that cites nothing is attributed to the passage that supports it best, and then checked in the same way; the
-verdict shows that passage as its citation. No model is asked: a small model's opinion of its own sentences is no
+A claim that cites nothing, or a passage that is not about it, is attributed to the passage that supports it best, and
+then checked in the same way; the verdict shows that passage as its citation. A small model often writes a true sentence
+with its neighbour's number. A passage that is about the claim and says otherwise is another matter: such a claim is
+struck out, whatever other passages say. No model is asked: a small model's opinion of its own sentences is no
 better than chance. The check is deterministic.
 
 A claim that is no whole sentence ("240 people") says something only together with the question; then the cited text has
@@ -35,7 +37,7 @@ from retrieval.types import Evidence
 
 __all__ = ["CHECKS_VERSION", "SUPPORTED_FROM", "Verifier"]
 
-CHECKS_VERSION: Final = "1"
+CHECKS_VERSION: Final = "2"
 """Changes with every change of what is checked or how; it is recorded with each answer."""
 
 SUPPORTED_FROM: Final = 0.6
@@ -104,6 +106,10 @@ class Verifier:
         if good:  # a citation that does not carry the claim by itself is not shown when others do
             return _claim(claim, [item for item, _ in good], max((f for _, f in good), key=lambda f: f.rank))
         finding = self._find(claim.text, cited, question) if len(cited) > 1 else alone[0][1]
+        if finding.score < self._threshold:
+            moved = self._attributed(claim, evidence, question)
+            if moved.verdict is Verdict.SUPPORTED:
+                return moved
         return _claim(claim, cited, finding)
 
     def _attributed(self, claim: DraftClaim, evidence: Mapping[str, Evidence], question: str) -> Claim:

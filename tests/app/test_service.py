@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from app.errors import LedgerUnavailable, StartFailed
+from app.errors import StartFailed
 from app.identity.principal import OPERATOR
 from app.logs import configure
 from app.service import Service
@@ -18,37 +20,73 @@ from domains.contract import Question
 from model.engine_state import EngineState
 from model.errors import ModelNotReady
 from tests.app.conftest import REPORT, StillEngine, add, serving
+from tests.app.storage.disks import SmallDisk, mounted
+from tests.scripted_chat import ScriptedChat
 
 Make = Callable[..., Service]
 QUESTION = "What was the revenue of Halden Marine in 2025?"
 REPLY = "Revenue of Halden Marine was 412 million euro in 2025 [1]."
 
 
-def read_only(service: Service) -> None:
-    """Make the ledger's own connections refuse to write, as a read-only database does."""
-    engine = service.ledger._engine
-    engine.dispose()
-
-    from sqlalchemy import event
-
-    @event.listens_for(engine, "connect")
-    def refuse(connection: object, _record: object) -> None:
-        connection.execute("PRAGMA query_only=ON")  # type: ignore[attr-defined]
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with mounted(tmp_path / "ledger-disk") as found:
+        yield found
 
 
-def test_no_record_no_answer(make_service: Make) -> None:
-    service = make_service(REPLY)
+def on(disk: SmallDisk) -> dict[str, str]:
+    return {"VOUCH_LEDGER_URL": f"sqlite:///{disk.folder / 'ledger.db'}"}
+
+
+def test_no_record_no_answer(make_service: Make, disk: SmallDisk) -> None:
+    service = make_service(REPLY, environ=on(disk))
     with serving(service) as client:
         add(client, "report.md", REPORT)
-        assert not client.post("/v1/ask", json={"question": QUESTION, "stream": False}).json()["abstained"]
-        read_only(service)
-        refused = client.post("/v1/ask", json={"question": QUESTION, "stream": False})
-        streamed = client.post("/v1/ask", json={"question": QUESTION})
-        upload = client.post("/v1/documents", files={"files": ("b.md", REPORT.encode())})
-    for reply in (refused, streamed, upload):
+        ask = {"question": QUESTION, "stream": False}
+        assert not client.post("/v1/ask", json=ask).json()["abstained"]
+        disk.fill()
+        size = service.ledger.size
+        refused = [
+            client.post("/v1/ask", json=ask),
+            client.post("/v1/ask", json={"question": QUESTION}),
+            client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": QUESTION}]}),
+            client.post("/v1/documents", files={"files": ("b.md", REPORT.encode())}),
+            client.get("/v1/documents"),
+        ]
+        assert client.get("/healthz").status_code == 200
+        assert service.ledger.size == size
+        disk.free()
+        after = client.post("/v1/ask", json=ask).json()
+        intact = client.post("/v1/audit/verify").json()["intact"]
+    for reply in refused:
         assert reply.status_code == 503
         assert reply.json()["error"]["code"] == "ledger_unavailable"
+        assert reply.json()["error"]["remedy"]
         assert "412" not in reply.text
+    assert not after["abstained"]
+    assert intact
+
+
+def test_a_ledger_that_fills_up_in_mid_answer_gives_no_answer(make_service: Make, disk: SmallDisk) -> None:
+    gate = threading.Event()
+    chat = ScriptedChat(replies=[REPLY], waits_after=4, gate=gate)
+    service = make_service(chat=chat, environ=on(disk))
+    with serving(service) as client, ThreadPoolExecutor() as pool:
+        add(client, "report.md", REPORT)
+        asked = pool.submit(client.post, "/v1/ask", json={"question": QUESTION, "stream": False})
+        assert chat.reached.wait(30)
+        disk.fill()
+        gate.set()
+        reply = asked.result(60)
+        disk.free()
+    assert reply.status_code == 503
+    assert reply.json()["error"]["code"] == "ledger_unavailable"
+    again = make_service(REPLY, environ=on(disk))
+    again.start()
+    try:
+        assert again.ledger.find(action="answer.outcome")[-1].event.outcome == "unknown"
+    finally:
+        again.stop()
 
 
 def test_what_a_crash_left_open_is_closed_as_unknown_at_the_next_start(make_service: Make) -> None:
@@ -152,10 +190,3 @@ def test_a_damaged_ledger_is_found_by_the_audit_route(make_service: Make) -> Non
     assert found.status_code == 503
     assert found.json()["error"]["code"] == "ledger_corrupt"
     assert "1" in found.json()["error"]["message"]
-
-
-def test_the_ledger_error_is_the_same_everywhere(make_service: Make) -> None:
-    service = make_service(REPLY)
-    read_only(service)
-    with pytest.raises(LedgerUnavailable):
-        service.ledger.append("service.test", actor=OPERATOR, body={})

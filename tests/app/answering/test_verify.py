@@ -188,3 +188,21 @@ def test_no_text_breaks_it_and_the_same_text_gets_the_same_verdict(text, source)
     first = check(text, source)
     assert first == check(text, source)
     assert 0.0 <= first.score <= 1.0
+
+
+def test_a_true_sentence_with_its_neighbours_number_is_given_the_passage_that_carries_it():
+    claim = check("Larkfield Paper reported revenue of $5.2 million in 2022.", OTHER, REPORT, cites=("1",))
+    assert claim.verdict is Verdict.SUPPORTED
+    assert claim.cites == ("2",)
+
+
+def test_a_claim_that_its_own_passage_contradicts_is_not_moved_to_one_that_agrees():
+    agreeing = "Larkfield Paper reported revenue of $6.1 million in 2022, before restatement."
+    claim = check("Larkfield Paper reported revenue of $6.1 million in 2022.", REPORT, agreeing, cites=("1",))
+    assert claim.verdict is Verdict.CONTRADICTED
+    assert claim.cites == ("1",)
+
+
+def test_an_invention_finds_no_passage_to_move_to():
+    claim = check("Larkfield Paper bought Norrick for $18.5 million.", OTHER, REPORT, cites=("1",))
+    assert claim.verdict is not Verdict.SUPPORTED
