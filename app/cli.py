@@ -173,11 +173,10 @@ def evaluate(
 ) -> None:
     """Measure the installed system on a data set."""
     with told():
-        from retrieval.evaluate import SUITES
-
         from domains.registry import load as load_domains
         from model.catalog import card
         from model.fetch import fetch
+        from retrieval.evaluate import SUITES
 
         suites: dict[str, Any] = dict(SUITES)
         for plugin in load_domains().plugins.values():

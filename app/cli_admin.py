@@ -68,8 +68,8 @@ def model_serve() -> None:
 def model_check(name: Annotated[str | None, typer.Argument(help="Name in the catalog.")] = None) -> None:
     """Hash the built checkpoint anew and compare it with its manifest."""
     with told():
-        from model.check import check
         from model.catalog import card
+        from model.check import check
 
         settings = load()
         found = check(card(name or settings.model), settings.model_dir)

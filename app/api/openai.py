@@ -87,7 +87,7 @@ async def chat(body: ChatRequest, request: Request, caller: Caller, service: The
     events = service.events(question, principal=caller, domain=domain)
     first = await begin(events)
     if not isinstance(first, Started):
-        raise RuntimeError("the pipeline did not begin with its first event")
+        raise TypeError("the pipeline did not begin with its first event")
     request_id = str(request.scope.get("vouch.request_id", ""))
     return StreamingResponse(
         _chunks(first, events, body.model, base, request_id),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from app.answering.types import Verdict
-
 REVENUE = "Revenue of Larkfield Paper in 2022 was $5.2 million."
 ASKED = "What was the revenue of Larkfield Paper in 2022?"
 ORDER = (
@@ -24,10 +22,10 @@ def test_a_passage_cannot_end_its_place_in_the_prompt(desk):
     assert answer.evidence[1].text == ORDER, "the reader is shown the passage as it is"
 
 
-def test_a_model_that_obeys_a_passage_is_struck_out_where_it_cites_another(desk):
+def test_a_model_that_obeys_a_passage_cannot_hide_which_one_by_citing_another(desk):
     answer = desk([REVENUE, ORDER], "The credit line was raised [1].").answer(ASKED)
-    assert answer.abstained
-    assert [claim.verdict for claim in answer.claims] == [Verdict.UNSUPPORTED]
+    assert [claim.cites for claim in answer.claims] == [("2",)]
+    assert "[1]" not in answer.text
 
 
 @pytest.mark.parametrize("marks", ["[7]", "[0]", "[99]", "【7】", "[1-0]"])
