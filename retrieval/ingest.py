@@ -75,7 +75,7 @@ class Ingestor:
         self._parser = parser
         self._naming = threading.Lock()  # between "the file is there" and "a row says so"
         self._arrived = threading.Event()
-        self._orphan: Claim | None = None  # held when the database went away, to be given back
+        self._orphan: Claim | None = None  # still there after run_once when the database went away
 
     def submit(self, source: BinaryIO | Path, *, name: str, collection: str, label: str) -> Document:
         """Keep a file and queue it; it is searchable once the worker made it READY.
@@ -162,7 +162,7 @@ class Ingestor:
         if self._orphan is not None:
             self._catalog.release(self._orphan)
             self._orphan = None
-        claim = self._catalog.next_queued()
+        claim = self._orphan = self._catalog.next_queued()
         if claim is None:
             return False
         started = time.monotonic()
@@ -174,11 +174,9 @@ class Ingestor:
             self._catalog.fail(claim, error)
             _log.warning("document.failed", document=claim.document.id, code=error.code)
         except DBAPIError as error:
-            self._orphan = claim
             if not _is_full(error):
                 raise
             self._catalog.fail(claim, storage_full())
-            self._orphan = None
             _log.error("document.failed", document=claim.document.id, code=StorageFull.code)
         except Exception as error:  # noqa: BLE001 - one document must not stop the queue; the log says which and where
             self._catalog.fail(claim, _unexpected())
@@ -188,6 +186,7 @@ class Ingestor:
         else:
             seconds = round(time.monotonic() - started, 3)
             _log.info("document.ready", document=claim.document.id, seconds=seconds)
+        self._orphan = None
         return True
 
     def wait(self, document_ids: Sequence[str], timeout: float) -> bool:

@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, Engine, event, func, select, text
+from sqlalchemy import URL, Engine, create_engine, event, func, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
@@ -214,6 +215,34 @@ def test_an_error_that_nobody_foresaw_fails_one_document_and_tells_no_secrets(ho
     assert "Jane" not in f"{failed.error} {failed.remedy} {logs}"
     assert logs[-1]["kind"] == "ZeroDivisionError"
     assert logs[-1]["where"].startswith("parser:")
+
+
+def test_a_database_that_goes_away_for_a_moment_costs_a_second_try(tmp_path: Path, postgres_engine: Engine):
+    house = House.at(tmp_path, postgres_engine)
+    document = house.submit(POLICY)
+    tries = []
+
+    def parser(path, *, name, limits, report=None):
+        parsed = parse(path, name=name, limits=limits)
+        tries.append(name)
+        if len(tries) == 1:
+            held = postgres_engine.raw_connection()
+            own = held.driver_connection.info.backend_pid
+            held.close()  # the pool gives this connection out again at the next statement
+            end = "SELECT pg_terminate_backend(:pid)"
+            admin = create_engine(postgres_engine.url)
+            with admin.connect() as connection:
+                connection.execute(text(end), {"pid": own})
+            admin.dispose()
+        return parsed
+
+    ingestor = with_parser(house, parser)
+    with pytest.raises(OperationalError):
+        ingestor.run_once()
+    assert state(house, document) is DocumentState.PARSING
+    assert ingestor.run_once()
+    assert state(house, document) is DocumentState.READY
+    assert len(tries) == 2
 
 
 def test_a_document_that_is_deleted_while_it_is_read_stays_gone(house: House):
