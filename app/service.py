@@ -152,6 +152,7 @@ class Service:
             self._search_state = "loading"
             self.ingestor.recover()
             self.index.load()
+            self.embedder.embed(["ready"])  # loads the model now, not in somebody's first question
         except (RetrievalError, ModelError) as error:
             self._search_state = error.message
             log.error("search.failed", code=error.code)

@@ -140,7 +140,7 @@ def _tell(server: uvicorn.Server, service: Service, url: str, console: Console) 
         line = state.detail
         if state.total:
             line += f", {100 * state.done // state.total} %"
-        if line != shown:
+        if line and line != shown:
             _say(console, f"model: {line}", same=bool(shown) and line.split(",")[0] == shown.split(",")[0])
             shown = line
         if state.stage == "ready":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,16 @@ _TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
 
 
 def add(app: FastAPI, service: Service) -> None:
-    """Add all pages to an application."""
+    """Add all pages to an application.
+
+    Gradio wants a running event loop, and where there is none it makes one that nobody closes; so it gets one here,
+    in a thread of its own, since the caller may be in another.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, _add(app, service)).result()
+
+
+async def _add(app: FastAPI, service: Service) -> None:
     app.include_router(viewer.router)
     app.include_router(_static())
 
@@ -39,28 +49,25 @@ def add(app: FastAPI, service: Service) -> None:
         except VouchError as error:  # the browser then asks for the key itself
             raise HTTPException(401, headers={"WWW-Authenticate": 'Basic realm="Vouch", charset="UTF-8"'}) from error
 
-    async def mount() -> None:
-        gr.mount_gradio_app(
-            app,
-            build(service),
-            path="/ui",
-            auth_dependency=who,
-            allowed_paths=[],
-            blocked_paths=[str(service.settings.data_dir.absolute())],
-            show_error=False,
-            max_file_size=1,  # no file goes through Gradio
-            footer_links=[],
-            i18n=I18N,
-            theme=THEME,
-            css_paths=[CSS],
-            head=HEAD,
-            mcp_server=False,
-            ssr_mode=False,
-            pwa=False,
-            enable_monitoring=False,
-        )
-
-    asyncio.run(mount())  # outside of a running loop Gradio makes one of its own and never closes it
+    gr.mount_gradio_app(
+        app,
+        build(service),
+        path="/ui",
+        auth_dependency=who,
+        allowed_paths=[],
+        blocked_paths=[str(service.settings.data_dir.absolute())],
+        show_error=False,
+        max_file_size=1,  # no file goes through Gradio
+        footer_links=[],
+        i18n=I18N,
+        theme=THEME,
+        css_paths=[CSS],
+        head=HEAD,
+        mcp_server=False,
+        ssr_mode=False,
+        pwa=False,
+        enable_monitoring=False,
+    )
 
 
 def _static() -> APIRouter:

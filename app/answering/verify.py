@@ -7,11 +7,10 @@ A claim is SUPPORTED when three things are true, in this order:
 2. the claim does not turn the text around (`opposites`);
 3. the cited text holds enough of the claim's informative terms within a few neighbouring sentences (`support`).
 
-A claim that cites nothing, or a passage that is not about it, is attributed to the passage that supports it best, and
-then checked in the same way; the verdict shows that passage as its citation. A small model often writes a true sentence
-with its neighbour's number. A passage that is about the claim and says otherwise is another matter: such a claim is
-struck out, whatever other passages say. No model is asked: a small model's opinion of its own sentences is no
-better than chance. The check is deterministic.
+A claim that cites nothing is attributed to the passage that supports it best, and then checked in the same way; the
+verdict shows that passage as its citation. So is a claim whose cited passage fails it while another fits it clearly
+better: a small model often writes a true sentence with its neighbour's number. Where two passages fit about alike and
+one of them says otherwise, the claim stays struck out.
 
 A claim that is no whole sentence ("240 people") says something only together with the question; then the cited text has
 to be about the question as well.
@@ -46,6 +45,17 @@ SUPPORTED_FROM: Final = 0.6
 Measured on 93 drafts of Qwen2.5-Coder-1.5B-Instruct for RGB and MTRAG-UN, half of them with wrong passages. From 0.5
 to 0.6 the Chinese questions answered from wrong passages fall from 9 to 4 of 15, those answered from right ones from
 14 to 13 of 19; at 0.7 the latter are 9. English moves little between 0.5 and 0.7. A small sample: to be calibrated.
+"""
+
+_CLEARLY: Final = 0.2
+"""How much better than the cited passage another one must fit a claim to be shown instead. Two passages that say
+different things of the same matter fit nearly alike, and then the claim stays struck out."""
+
+RESTATED: Final = 0.7
+"""What a word counts that the claim repeats from its question, beside one that it adds.
+
+On the same drafts at the same threshold: answers from wrong passages fall from 15 to 13 of 22 (English) and from 5 to 3
+of 15 (Chinese), answers from right ones stay at 20 of 23 and go from 16 to 15 of 19. Lower weights gain nothing more.
 """
 
 _ELSEWHERE: Final = 0.34
@@ -106,10 +116,9 @@ class Verifier:
         if good:  # a citation that does not carry the claim by itself is not shown when others do
             return _claim(claim, [item for item, _ in good], max((f for _, f in good), key=lambda f: f.rank))
         finding = self._find(claim.text, cited, question) if len(cited) > 1 else alone[0][1]
-        if finding.score < self._threshold:
-            moved = self._attributed(claim, evidence, question)
-            if moved.verdict is Verdict.SUPPORTED:
-                return moved
+        moved = self._attributed(claim, evidence, question)
+        if moved.verdict is Verdict.SUPPORTED and moved.score >= finding.score + _CLEARLY:
+            return moved
         return _claim(claim, cited, finding)
 
     def _attributed(self, claim: DraftClaim, evidence: Mapping[str, Evidence], question: str) -> Claim:
@@ -120,7 +129,7 @@ class Verifier:
         return _claim(claim, [item] if finding.verdict is Verdict.SUPPORTED else [], finding)
 
     def _find(self, text: str, cited: Sequence[Evidence], question: str) -> _Finding:
-        terms = informative(text)
+        terms = _discounted(informative(text), question)
         asked = question if _is_fragment(text) else ""
         parts = [sentences(item.text) for item in cited]
         source = [part for item in parts for part in best_window(terms, item)]
@@ -157,6 +166,12 @@ def _claim(draft: DraftClaim, cited: Iterable[Evidence], finding: _Finding) -> C
         score=round(finding.score, 4),
         reason=finding.reason,
     )
+
+
+def _discounted(terms: Mapping[str, float], question: str) -> Mapping[str, float]:
+    """Weigh the words that a claim only repeats from its question less: what it adds is what has to be supported."""
+    asked = informative(question)
+    return {term: weight * (RESTATED if term in asked else 1.0) for term, weight in terms.items()}
 
 
 def _is_fragment(text: str) -> bool:

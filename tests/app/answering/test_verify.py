@@ -207,3 +207,19 @@ def test_a_claim_that_its_own_passage_contradicts_is_not_moved_to_one_that_agree
 def test_an_invention_finds_no_passage_to_move_to():
     claim = check("Larkfield Paper bought Norrick for $18.5 million.", OTHER, REPORT, cites=("1",))
     assert claim.verdict is not Verdict.SUPPORTED
+
+
+def test_words_repeated_from_the_question_count_less_than_what_the_claim_adds():
+    source = "12.2 Interest Cover. Interest Cover for each Relevant Period shall not be less than 4.00 to 1."
+    question = "What is the least Interest Cover that the Borrower must keep?"
+    true = "The least Interest Cover that the Borrower must keep is 4.00 to 1."
+    assert check(true, source, question=question).verdict is Verdict.SUPPORTED
+    assert check(true.replace("4.00", "5.00"), source, question=question).verdict is Verdict.CONTRADICTED
+    assert check(true, source).verdict is not Verdict.SUPPORTED  # without the question, nothing is repeated
+
+
+def test_a_sibling_table_with_another_years_figure_does_not_hold_a_true_claim_down():
+    table = "8. Dividends / Final dividend for 2024 of 4.2p (for 2023: 3.8p) | 7,665 | Interim dividend for 2025 of 2.4p"
+    note = "The board proposes a final dividend for 2025 of 5.0 pence a share, payable on 22 May 2026."
+    claim = check("The board proposes a final dividend of 5.0 pence a share for 2025.", table, note, cites=("1",))
+    assert (claim.verdict, claim.cites) == (Verdict.SUPPORTED, ("2",))
