@@ -168,12 +168,14 @@ class FaissStore(VectorStore):
             return (self._folder / _INDEX).open("rb")
         except FileNotFoundError:
             raise _damaged("is missing") from None
+        except OSError as error:
+            raise _damaged("cannot be opened") from error
 
     def _proven(self, file: BufferedReader) -> _Manifest:
         try:
             manifest = _Manifest.model_validate_json((self._folder / _MANIFEST).read_bytes())
-        except FileNotFoundError:
-            raise _damaged("has no manifest") from None
+        except OSError:
+            raise _damaged("has no manifest that can be opened") from None
         except ValidationError:
             raise _damaged("has a manifest that cannot be read") from None
         if manifest.format != _FORMAT:

@@ -81,6 +81,13 @@ def test_a_missing_half_is_told(saved: Path):
     refused(saved, "missing")
 
 
+@pytest.mark.parametrize("name", ["vectors.faiss", "vectors.json"])
+def test_a_folder_in_the_place_of_a_file_is_told(saved: Path, name: str):
+    (saved / name).unlink()
+    (saved / name).mkdir()
+    refused(saved, "opened")
+
+
 @pytest.mark.parametrize(
     "manifest",
     [b"", b"{", b"[]", b"null", b'{"format": 1}', b"\xff\xfe", b'{"count": ' + b"[" * 5000],
