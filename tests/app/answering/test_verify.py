@@ -219,7 +219,19 @@ def test_words_repeated_from_the_question_count_less_than_what_the_claim_adds():
 
 
 def test_a_sibling_table_with_another_years_figure_does_not_hold_a_true_claim_down():
-    table = "8. Dividends / Final dividend for 2024 of 4.2p (for 2023: 3.8p) | 7,665 | Interim dividend for 2025 of 2.4p"
+    table = (
+        "8. Dividends / Final dividend for 2024 of 4.2p (for 2023: 3.8p) | 7,665 | Interim dividend for 2025 of 2.4p"
+    )
     note = "The board proposes a final dividend for 2025 of 5.0 pence a share, payable on 22 May 2026."
     claim = check("The board proposes a final dividend of 5.0 pence a share for 2025.", table, note, cites=("1",))
     assert (claim.verdict, claim.cites) == (Verdict.SUPPORTED, ("2",))
+
+
+def test_a_claim_about_something_that_no_passage_names_is_struck_out():
+    source = "Amlodipine: the usual starting dose is 5 mg once a day, to a maximum of 10 mg once a day."
+    question = "What is the usual starting dose of {}?"
+    for drug, verdict in (("amlodipine", Verdict.SUPPORTED), ("warfarin", Verdict.UNSUPPORTED)):
+        text = f"The usual starting dose of {drug} is 5 mg once a day, to a maximum of 10 mg once a day."
+        claim = check(text, source, question=question.format(drug))
+        assert claim.verdict is verdict
+    assert claim.reason == "subject_missing"
