@@ -17,6 +17,7 @@ from langchain_core.language_models import BaseChatModel
 
 from app.answering.pipeline import Pipeline
 from app.answering.types import Answer, Checked, Event, Finished
+from app.answering.verify import Verifier
 from app.errors import Forbidden, LedgerError
 from app.identity.keys import KeyStore
 from app.identity.principal import OPERATOR, Principal
@@ -88,7 +89,8 @@ class Service:
         self.registry: Registry = load()
         self.engine: ServedModel = engine or engine_for(settings)
         self._bring_embedder = embedder is None
-        self.embedder: TextEmbedder = embedder or Embedder(settings.model_dir / _EMBEDDER)
+        pinned = Embedder(settings.model_dir / _EMBEDDER)
+        self.embedder: TextEmbedder = embedder or pinned
         self.limits = Limits(
             max_bytes=settings.max_file_mb << 20,
             max_pages=settings.max_pages,
@@ -119,6 +121,7 @@ class Service:
             prompt_tokens=settings.context_tokens - settings.answer_tokens,
             max_question_chars=settings.max_question_chars,
             max_concurrent=settings.max_concurrent_answers,
+            verifier=Verifier(common=pinned.is_common) if embedder is None else None,
         )
 
     # life

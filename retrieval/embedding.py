@@ -23,6 +23,7 @@ Vectors = npt.NDArray[np.float32]
 
 _BATCH: Final = 8  # small batches of similar length waste the least padding on a CPU
 _WEIGHTS: Final = "model.safetensors"
+_VOCABULARY: Final = "vocab.txt"
 _CONFIG: Final = "config.json"
 
 
@@ -70,6 +71,7 @@ class Embedder:
         self._lock = threading.Lock()
         self._model: Any = None
         self._identity: str | None = None
+        self._words: frozenset[str] | None = None
 
     @property
     def dimension(self) -> int:
@@ -84,6 +86,17 @@ class Embedder:
                 digest = hashlib.file_digest(weights, "sha256").hexdigest()
             self._identity = f"{self._folder.name[:48]}@{digest}"
         return self._identity
+
+    def is_common(self, word: str) -> bool:
+        """Say whether a lower-case English word is one that the model knows as a whole.
+
+        A WordPiece vocabulary holds the most frequent words of its training text and cuts the rest into pieces: it
+        knows "highest" and "salary", not "warfarin" or a company's name.
+        """
+        if self._words is None:
+            lines = (self._folder / _VOCABULARY).read_text(encoding="utf-8").split("\n")
+            self._words = frozenset(line for line in lines if not line.startswith("##"))
+        return word in self._words
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector a text, (n, dimension), in the order of the texts."""

@@ -24,6 +24,19 @@ _CLAUSES: Final = re.compile(r"[,;:，；：、]|\b(?:but|and|while|whereas|howe
 _ALIGNED: Final = 0.7
 """Share of a claim's terms that one clause must hold before a "not" in that clause is held against the claim."""
 
+_AT_MOST: Final = re.compile(
+    r"\b(?:(?:shall|may|must|can|will|should|do(?:es)?)?\s*not\s+(?:be\s+)?(?:exceed\w*|(?:more|greater|higher|later)\s+than)"
+    r"|no\s+(?:more|greater|higher)\s+than|at\s+most|up\s+to|maximum|highest|most\s+that)\b"
+    r"|不(?:得|能|应|可|会)?(?:超过|高于|大于|多于)|至多|最多|最高|上限|以内",
+    re.IGNORECASE,
+)
+_AT_LEAST: Final = re.compile(
+    r"\b(?:(?:shall|may|must|can|will|should|do(?:es)?)?\s*not\s+(?:be\s+)?(?:(?:less|fewer|lower)\s+than|(?:fall\s+)?below)"
+    r"|no\s+(?:less|fewer|lower)\s+than|at\s+least|minimum|lowest|(?<!at )least)\b"
+    r"|不(?:得|能|应|可|会)?(?:低于|少于|小于)|至少|最少|最低|下限",
+    re.IGNORECASE,
+)
+
 _PAIRS: Final = tuple(
     (re.compile(one, re.IGNORECASE), re.compile(other, re.IGNORECASE))
     for one, other in (
@@ -31,12 +44,8 @@ _PAIRS: Final = tuple(
             r"\b(?:increas|ris|rose|grew|grow|gain)\w*|\bhigher\b|增加|增长|上升|提高|上涨|上调",
             r"\b(?:decreas|fall|fell|declin|drop|reduc|shr[aiu]nk)\w*|\blower\b|减少|下降|降低|下跌|下滑|下调",
         ),
-        (
-            r"\b(?:above|exceed\w*|more than|at least|no less than|minimum|not less than)\b"
-            r"|高于|超过|大于|不少于|不低于|至少|最低|下限",
-            r"\b(?:below|less than|fewer than|at most|no more than|maximum|not more than|up to)\b"
-            r"|低于|少于|小于|不超过|不高于|至多|最高|上限",
-        ),
+        ("≤", "≥"),  # bounds, as `_with_bounds` writes them
+        (r"\b(?:above|exceed\w*|more than)\b|高于|超过|大于", r"\b(?:below|less than|fewer than)\b|低于|少于|小于"),
         (r"\b(?:before|prior to)\b|之前|以前", r"\b(?:after|following)\b|之后|以后"),
         (r"\b(?:profit|net income)\w*|盈利", r"\bloss(?:es)?\b|亏损"),
         (r"\b(?:approv|accept)\w*|批准|同意", r"\b(?:reject|refus|den(?:y|ied))\w*|驳回|拒绝"),
@@ -61,7 +70,8 @@ def turned(claim: str, source: Sequence[str]) -> str | None:
     Returns:
         "negation", "direction" or "modality".
     """
-    whole = " ".join(source)
+    whole = _with_bounds(" ".join(source))
+    claim = _with_bounds(claim)
     if negated(claim):
         if not negated(whole):
             return "negation"
@@ -74,6 +84,11 @@ def turned(claim: str, source: Sequence[str]) -> str | None:
     if _MUST.search(claim) and _MAY.search(whole) and not _MUST.search(whole):
         return "modality"
     return None
+
+
+def _with_bounds(text: str) -> str:
+    """Write bounds as signs, since they are said with "not" and without: "shall not exceed 3" is "at most 3"."""
+    return _AT_LEAST.sub(" ≥ ", _AT_MOST.sub(" ≤ ", text))
 
 
 def _said_with_not(claim: str, source: str) -> bool:

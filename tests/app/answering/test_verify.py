@@ -236,3 +236,47 @@ def test_a_claim_about_something_that_no_passage_names_is_struck_out():
         claim = check(text, source, question=question.format(drug))
         assert claim.verdict is verdict
     assert claim.reason == "subject_missing"
+
+
+def test_a_common_word_of_the_question_needs_no_passage():
+    source = "Leverage for any Relevant Period shall not exceed 3.25 to 1. The Borrower shall keep records."
+    question = "What is the highest Leverage?"
+    draft = DraftClaim("The highest Leverage is 3.25 to 1.", ("1",))
+    evidence = {"1": passage(source, number=1)}
+    strict = Verifier().check(draft, evidence, question=question)
+    lenient = Verifier(common=lambda word: word == "highest").check(draft, evidence, question=question)
+    assert (strict.verdict, strict.reason) == (Verdict.UNSUPPORTED, "subject_missing")
+    assert lenient.verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "verdict"),
+    [
+        ("The highest Leverage is 3.25 to 1.", "Leverage shall not exceed 3.25 to 1.", Verdict.SUPPORTED),
+        ("Leverage may be at most 3.25 to 1.", "Leverage shall not be more than 3.25 to 1.", Verdict.SUPPORTED),
+        ("Leverage must be at least 3.25 to 1.", "Leverage shall not exceed 3.25 to 1.", Verdict.CONTRADICTED),
+        (
+            "The least Interest Cover is 4.00 to 1.",
+            "Interest Cover shall not be less than 4.00 to 1.",
+            Verdict.SUPPORTED,
+        ),
+        (
+            "The highest Interest Cover is 4.00 to 1.",
+            "Interest Cover shall be at least 4.00 to 1.",
+            Verdict.CONTRADICTED,
+        ),
+        ("贷款余额最高为资本净额的8%。", "贷款余额不得超过资本净额的8%。", Verdict.SUPPORTED),
+        ("贷款余额至少为资本净额的8%。", "贷款余额不得超过资本净额的8%。", Verdict.CONTRADICTED),
+        ("首付比例最低为30%。", "首付比例不得低于30%。", Verdict.SUPPORTED),
+        (
+            "The company pays a dividend of 5 pence.",
+            "The company does not pay a dividend of 5 pence.",
+            Verdict.CONTRADICTED,
+        ),
+    ],
+)
+def test_a_bound_is_the_same_with_and_without_a_not(text, source, verdict):
+    everyday = Verifier(common=lambda _word: True)
+    draft = DraftClaim(text, ("1",))
+    question = text.replace("is 3.25 to 1", "")
+    assert everyday.check(draft, {"1": passage(source, number=1)}, question=question).verdict is verdict
