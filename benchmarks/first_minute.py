@@ -1,11 +1,10 @@
-"""How long a newcomer waits, step by step: from a clone in an empty folder to the first answer, and again on a second
-start.
+"""How long a newcomer waits, step by step: from a clone in an empty folder to the first answer.
 
     .venv/bin/python benchmarks/first_minute.py [--keep-weights] [--out FILE]
 
-It clones this repository into a temporary folder, with weights of its own unless they are kept, and runs the commands
-of the README there. Prints one JSON object with seconds by step, the machine, and what each command was. Rival: none;
-a person's patience.
+It clones this repository into a temporary folder, with weights of its own unless they are kept, runs the commands of
+the README there, stops, and starts once more. Prints one JSON object with seconds by step and the machine. There is no
+rival: the figure is a person's patience.
 """
 
 from __future__ import annotations

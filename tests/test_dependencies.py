@@ -72,6 +72,6 @@ def test_the_test_tools_come_on_top_of_the_very_same_versions() -> None:
 
 
 def test_what_is_not_wanted_is_not_locked() -> None:
-    # langchain-community is being sunset and pickles; torchvision and its kin break an import and are not needed for text
+    # langchain-community is being sunset and pickles; torchvision and its kin break an import, and text needs none
     unwanted = {"langchain-community", "torchvision", "torchaudio", "torchcodec", "vllm-gguf-plugin"}
     assert not unwanted & set(locked("cpu"))

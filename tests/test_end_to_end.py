@@ -24,7 +24,9 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).resolve().parents[1]
-QUESTIONS = {item["id"]: item for item in json.loads((ROOT / "examples" / "questions.json").read_text("utf-8"))}
+QUESTIONS = {
+    item["id"]: item for item in json.loads((ROOT / "examples" / "questions.json").read_text("utf-8"))["questions"]
+}
 ASKED = ["acquisition", "leverage-limit", "archives"]
 UNANSWERED = [name for name, item in QUESTIONS.items() if not item["answerable"]]
 
