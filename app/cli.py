@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -194,10 +193,9 @@ def evaluate(
         weights = fetch(
             card("all-minilm-l6-v2"), settings.model_dir, offline=settings.offline, report=lambda step: note(step.step)
         )
-        with tempfile.TemporaryDirectory(prefix="vouch-eval-") as scratch:
-            found = suites[suite](
-                data, limit=limit, seed=seed, embedder_folder=weights, workdir=Path(scratch), report=note
-            )
+        workdir = settings.data_dir / "eval"  # keeps the embeddings, so that a second run is quick
+        workdir.mkdir(parents=True, exist_ok=True)
+        found = suites[suite](data, limit=limit, seed=seed, embedder_folder=weights, workdir=workdir, report=note)
         text = json.dumps(found, ensure_ascii=False, indent=2)
         if json_out is not None:
             json_out.write_text(text + "\n", encoding="utf-8")
