@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
+from model._files import sha256_of
 from model.build import Form, checkpoint_digest, checkpoint_folder, read_manifest
 from model.catalog import ModelCard
 from model.errors import BuildFailed, WeightsRejected
@@ -27,7 +27,7 @@ def check(card: ModelCard, model_dir: Path, *, form: Form = "w8a8") -> dict[str,
     size = 0
     for name, entry in manifest["outputs"].items():
         path = folder / name
-        if not path.is_file() or _sha256(path) != entry["sha256"]:
+        if not path.is_file() or sha256_of(path) != entry["sha256"]:
             raise WeightsRejected(
                 f"{name} is not the file that was built.", remedy=f"Delete {folder} and run ./vouch model build."
             )
@@ -38,8 +38,3 @@ def check(card: ModelCard, model_dir: Path, *, form: Form = "w8a8") -> dict[str,
         "files": len(manifest["outputs"]),
         "bytes": size,
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,10 +13,11 @@ from typing import Any, Final
 import gradio as gr
 
 from app.answering.types import Checked, Claim, Draft, Finished, Retrieved
+from app.api.ask import question_of
 from app.api.guard import authenticate
 from app.errors import BadRequest, describe
 from app.service import Service
-from domains.contract import Question, Turn
+from domains.contract import Turn
 from retrieval.language import language_of
 from ui.render import answer_html, failure_html, plain, progress_html
 from ui.words import CATALOG, say
@@ -115,12 +116,8 @@ async def _respond(
         if not text.strip():
             raise BadRequest("There is no question.", remedy="Write what you want to know.")
         caller = authenticate(service, request.headers.get("authorization"))
-        question = Question(
-            text=text,
-            language=language,
-            scope=caller.scope(),
-            history=tuple(Turn(asked, told) for asked, told in kept[-_HISTORY:]),
-        )
+        history = tuple(Turn(asked, told) for asked, told in kept[-_HISTORY:])
+        question = question_of(text, caller, history=history)
         async for event in service.events(question, principal=caller, domain=chosen or None):
             match event:
                 case Retrieved(evidence):

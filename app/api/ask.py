@@ -19,10 +19,11 @@ from app.answering.types import Answer, Checked, Draft, Event, Finished, Retriev
 from app.api.failures import error_body
 from app.api.guard import Caller, TheService
 from app.errors import describe
+from app.identity.principal import Principal
 from domains.contract import Question, Turn
 from retrieval.language import language_of
 
-__all__ = ["AskRequest", "begin", "router"]
+__all__ = ["AskRequest", "begin", "question_of", "router"]
 
 router = APIRouter(tags=["answers"])
 
@@ -49,13 +50,8 @@ class AskRequest(BaseModel):
 @router.post("/v1/ask", response_model=Answer, summary="Ask a question")
 async def ask(body: AskRequest, request: Request, caller: Caller, service: TheService) -> Response:
     """Answer a question from the caller's documents: every sentence checked, the whole recorded."""
-    scope = caller.scope() if body.collection is None else caller.scope().within(body.collection)
-    question = Question(
-        text=body.question,
-        language=language_of(body.question),
-        scope=scope,
-        history=tuple(Turn(turn.question, turn.answer) for turn in body.history),
-    )
+    history = tuple(Turn(turn.question, turn.answer) for turn in body.history)
+    question = question_of(body.question, caller, collection=body.collection, history=history)
     if not body.stream:
         answer = await service.answer(question, principal=caller, domain=body.domain)
         return JSONResponse(answer.model_dump(mode="json"))
@@ -65,6 +61,14 @@ async def ask(body: AskRequest, request: Request, caller: Caller, service: TheSe
     return StreamingResponse(
         _sse(first, events, request_id), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
+
+
+def question_of(
+    text: str, caller: Principal, *, collection: str | None = None, history: tuple[Turn, ...] = ()
+) -> Question:
+    """Make a caller's question: in the language of its words, over what the caller may see, or one collection of it."""
+    scope = caller.scope() if collection is None else caller.scope().within(collection)
+    return Question(text=text, language=language_of(text), scope=scope, history=history)
 
 
 async def begin(events: AsyncIterator[Event]) -> Event:

@@ -22,12 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.answering.types import Answer, Checked, Claim, Event, Finished, Started
 from app.answering.wording import render
-from app.api.ask import begin
+from app.api.ask import begin, question_of
 from app.api.failures import error_body
 from app.api.guard import Caller, TheService
 from app.errors import BadRequest, describe
-from domains.contract import Question, Turn
-from retrieval.language import language_of
+from domains.contract import Turn
 
 __all__ = ["citations", "router"]
 
@@ -78,8 +77,7 @@ async def chat(body: ChatRequest, request: Request, caller: Caller, service: The
     """Answer the last user message, checked and cited."""
     text, history = _conversation(body.messages)
     domain = body.domain or (body.model.removeprefix("vouch-") if body.model.startswith("vouch-") else None)
-    scope = caller.scope() if body.collection is None else caller.scope().within(body.collection)
-    question = Question(text=text, language=language_of(text), scope=scope, history=history)
+    question = question_of(text, caller, collection=body.collection, history=history)
     base = str(request.base_url).rstrip("/")
     if not body.stream:
         answer = await service.answer(question, principal=caller, domain=domain)
