@@ -1,4 +1,4 @@
-"""The commands: `./vouch up`, `ingest`, `ask`, `eval`, `model`, `audit`, `users`.
+"""The commands: `./vouch up`, `ingest`, `ask`, `eval`, `bench`, `model`, `audit`, `users`.
 
 Programs may rely on their names, options and JSON. Results go to standard output, progress and errors to standard
 error; an error is one sentence and a remedy, and the exit status is 1. `ingest` and `ask` use the running service,
@@ -197,6 +197,24 @@ def evaluate(
         workdir.mkdir(parents=True, exist_ok=True)
         found = suites[suite](data, limit=limit, seed=seed, embedder_folder=weights, workdir=workdir, report=note)
         text = json.dumps(found, ensure_ascii=False, indent=2)
+        if json_out is not None:
+            json_out.write_text(text + "\n", encoding="utf-8")
+        typer.echo(text)
+
+
+@app.command("bench")
+def bench(
+    suite: Annotated[str, typer.Argument(help="Name of the benchmark; `list` names all.")],
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+) -> None:
+    """Measure this machine: ours beside a rival, in turn, in one run."""
+    with told():
+        from app.bench import available, run
+
+        if suite == "list":
+            typer.echo("\n".join(available()))
+            return
+        text = json.dumps(run(suite, report=note), ensure_ascii=False, indent=2)
         if json_out is not None:
             json_out.write_text(text + "\n", encoding="utf-8")
         typer.echo(text)

@@ -22,13 +22,14 @@ from app.errors import Forbidden, LedgerError
 from app.identity.keys import KeyStore
 from app.identity.principal import OPERATOR, Principal
 from app.identity.secret import installation_secret
+from app.ledger.domain_recorder import DomainRecorder
 from app.ledger.event import commitment
 from app.ledger.log import Ledger
 from app.metrics import Metrics
 from app.settings import Settings
 from app.storage.engine import connect
 from app.storage.migrate import upgrade
-from domains.contract import Question
+from domains.contract import DomainError, DomainPlugin, Facilities, Question
 from domains.registry import Registry, load
 from model.catalog import card
 from model.client import chat_model
@@ -123,6 +124,20 @@ class Service:
             max_concurrent=settings.max_concurrent_answers,
             verifier=Verifier(common=pinned.is_common) if embedder is None else None,
         )
+        self.plugins: dict[str, DomainPlugin] = {
+            name: plugin for name, plugin in self.registry.plugins.items() if self._open(name, plugin)
+        }
+
+    def _open(self, name: str, plugin: DomainPlugin) -> bool:
+        """Lend a plugin what it needs; a plugin that cannot work costs its own routes, not the service."""
+        folder = self.settings.data_dir / "domains" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            plugin.open(Facilities(self._database, folder, DomainRecorder(name, self.ledger), self))
+        except DomainError as error:
+            log.error("domain.closed", domain=name, code=error.code, reason=error.message)
+            return False
+        return True
 
     # life
 
@@ -141,6 +156,8 @@ class Service:
         self.engine.stop()
         if self._worker is not None:
             self._worker.join(timeout=10)
+        for plugin in self.plugins.values():
+            plugin.close()
         try:
             self.ledger.append("service.stop", actor=OPERATOR, body={})
         except LedgerError as error:

@@ -24,16 +24,30 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from fastapi import APIRouter
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
+from sqlalchemy import Engine
 
 from retrieval.language import Language
 from retrieval.types import Evidence, Scope
 
-__all__ = ["Answerer", "Desk", "DomainError", "DomainPlugin", "Preparation", "Question", "Searcher", "ToolCall", "Turn"]
+__all__ = [
+    "Answerer",
+    "Desk",
+    "DomainError",
+    "DomainPlugin",
+    "Facilities",
+    "Preparation",
+    "Question",
+    "Recorder",
+    "Searcher",
+    "ToolCall",
+    "Turn",
+]
 
 
 class DomainError(Exception):
@@ -113,8 +127,37 @@ class Answerer(Protocol):
         ...
 
 
+class Recorder(Protocol):
+    """The ledger, as a plugin sees it: it may add events of its own domain, and nothing else."""
+
+    def record(self, action: str, *, actor: Any, body: Mapping[str, Any], outcome: str = "ok") -> int:
+        """Make an event durable and return its entry in the ledger.
+
+        Args:
+            action: Dotted lower-case name below the plugin's own: ``model.fitted`` becomes ``<name>.model.fitted``.
+            actor: The caller, as ``request.state.principal`` holds it; None for the plugin itself.
+            body: Digests, ids, versions and counts as plain JSON; never content.
+            outcome: What came of it, as a lower-case code.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facilities:
+    """What the application lends a plugin for as long as it runs.
+
+    `database` is the service's own; a plugin makes its tables there itself, each named ``<name>_...``. `folder` is the
+    plugin's, exists, and is kept between starts. `recorder` writes to the ledger, `searcher` searches.
+    """
+
+    database: Engine
+    folder: Path
+    recorder: Recorder
+    searcher: Searcher
+
+
 class DomainPlugin(ABC):
-    """A field of work. Subclasses are built once at start and must not keep state about users."""
+    """A field of work. Subclasses are built once at start; what they keep about users they keep in the database."""
 
     name: ClassVar[str]
     """Lower-case identifier; the plugin's routes live under ``/v1/<name>/``."""
@@ -136,12 +179,25 @@ class DomainPlugin(ABC):
             DomainError: the question cannot be served by this domain as it is.
         """
 
+    def open(self, facilities: Facilities) -> None:
+        """Take what the application lends; called once, before `router`, `tools` and the first question.
+
+        Raises:
+            DomainError: the plugin cannot work here; the service starts without its routes and says why.
+        """
+
+    def close(self) -> None:
+        """Let go of what `open` took; called once, when the service stops."""
+
     def tools(self) -> Sequence[BaseTool]:
         """Return the tools that `Preparation.calls` may name."""
         return ()
 
     def router(self, answerer: Answerer) -> APIRouter | None:
-        """Return the plugin's own typed routes, mounted under ``/v1/<name>``, or None."""
+        """Return the plugin's own typed routes, mounted under ``/v1/<name>``, or None.
+
+        Who is calling stands in ``request.state.principal``; what they may see is its ``scope()``.
+        """
         return None
 
     def panel(self) -> Callable[[], None] | None:

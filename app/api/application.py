@@ -52,7 +52,7 @@ def create(service: Service, *, pages: bool = True) -> FastAPI:
     )
     for module in (health, ask, openai, documents, audit):
         app.include_router(module.router)
-    for name, plugin in sorted(service.registry.plugins.items()):
+    for name, plugin in sorted(service.plugins.items()):
         router = plugin.router(service)
         if router is not None:
             app.include_router(router, prefix=f"/v1/{name}", tags=[name])

@@ -75,6 +75,7 @@ async def guard(request: Request, service: TheService) -> Principal:
             f"Your role, {principal.role}, does not include '{rule.permission}'.",
             remedy="Ask an administrator for a key with another role.",
         )
+    request.state.principal = principal  # for the routes of domain plugins, which know no guard
     return principal
 
 

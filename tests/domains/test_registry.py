@@ -16,6 +16,9 @@ from domains.registry import FALLBACK, UnknownDomain, load
 from retrieval.language import language_of
 from retrieval.types import Scope
 
+BUILT_IN = ["finance", "general"]
+"""What Vouch itself brings, in the order of the alphabet."""
+
 WEATHER = """
     from fastapi import APIRouter
     from langchain_core.tools import tool
@@ -148,7 +151,7 @@ def test_a_strangers_domain_is_found_its_tool_runs_and_its_routes_answer(tmp_pat
         """,
     )
     assert seen == {
-        "names": ["general", "weather"],
+        "names": [*BUILT_IN, "weather"],
         "reason": "matched",
         "text": "The temperature in Telmere is 21 degrees [1].",
         "domain": "weather",
@@ -187,7 +190,7 @@ def problems(tmp_path_factory) -> dict[str, str]:
         install(folder, f"stranger{number}", {name: target.format(module=module)}, **{module: source})
     install(folder, "good", {"weather": "good_weather:Weather"}, good_weather=WEATHER)
     seen = in_child(folder, SURVEY)
-    assert seen["names"] == ["general", "weather"]
+    assert seen["names"] == [*BUILT_IN, "weather"]
     assert len(seen["problems"]) == len(BROKEN)
     return {
         case: next(said for said in seen["problems"] if f" of stranger{number} 1.0 " in said)
@@ -203,7 +206,7 @@ def test_a_broken_domain_is_refused_by_name_and_the_others_still_work(problems, 
 def test_nobody_takes_the_name_of_a_domain_that_is_there(tmp_path):
     install(tmp_path, "aaa-stranger", {"general": "mine:General"}, mine=WEATHER)
     seen = in_child(tmp_path, SURVEY)
-    assert seen["names"] == ["general"]
+    assert seen["names"] == BUILT_IN
     assert "aaa-stranger 1.0" in seen["problems"][0]
     assert "another distribution" in seen["problems"][0]
 
