@@ -179,14 +179,14 @@ class DomainPlugin(ABC):
             DomainError: the question cannot be served by this domain as it is.
         """
 
-    def open(self, facilities: Facilities) -> None:
+    def open(self, facilities: Facilities) -> None:  # noqa: B027 -- a plugin that needs nothing takes nothing
         """Take what the application lends; called once, before `router`, `tools` and the first question.
 
         Raises:
             DomainError: the plugin cannot work here; the service starts without its routes and says why.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 -- as above
         """Let go of what `open` took; called once, when the service stops."""
 
     def tools(self) -> Sequence[BaseTool]:

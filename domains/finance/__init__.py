@@ -1,1 +1,1 @@
-"""Finance risk: statements assessed by computed factors, transactions scored, credit explained. The model only explains."""
+"""Finance risk: statements, transactions and credit, computed; the model only explains what was computed."""

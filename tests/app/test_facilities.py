@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import ClassVar
 
 import pytest
 from fastapi import APIRouter, Request
@@ -18,7 +19,7 @@ from tests.app.conftest import serving
 
 class Lender(DomainPlugin):
     name = "lender"
-    titles = {"en": "Lender", "zh": "放贷"}
+    titles: ClassVar[Mapping[str, str]] = {"en": "Lender", "zh": "放贷"}
     closed = False
 
     async def prepare(self, question: Question, desk: Desk) -> Preparation:
@@ -50,11 +51,11 @@ class Broken(Lender):
 
 
 @pytest.fixture
-def service(make_service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(make_service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Service:
     installed = registry_module.load(only=("general",))
     plugins = {**installed.plugins, "lender": Lender(), "broken": Broken()}
     monkeypatch.setattr(service_module, "load", lambda: Registry(MappingProxyType(plugins)))
-    yield make_service()
+    return make_service()
 
 
 def test_a_plugin_gets_a_database_a_folder_and_a_recorder(service: Service) -> None:
