@@ -5,13 +5,17 @@
     ├── Unauthenticated       401  no key, or one that is unknown, expired or revoked
     ├── Forbidden             403  known, but not allowed
     ├── NotFound              404
+    ├── Pruned                410  it was there, and went as the retention policy says
     ├── TooLarge              413  more bytes than a limit
+    ├── ProofInvalid          422  a signed note, checkpoint or proof does not hold
     ├── TooManyRequests       429
     ├── SettingsError              refused at start: names the setting, its value's problem, what was expected
     ├── StartFailed                the service cannot start here: port taken, folder not writable, second instance
     └── LedgerError           503  no record, no answer
         ├── LedgerUnavailable      the store cannot be written (full disk, read-only, lost connection)
-        └── LedgerCorrupt          what is stored does not hash to what was recorded
+        ├── LedgerCorrupt          what is stored does not hash to what was recorded
+        ├── CopyDiffers            the searchable copy does not say what the ledger says
+        └── VaultUnavailable       content cannot be sealed or opened, so nothing that needs it is done
 
 Errors of the layers below (`retrieval.errors`, `model.errors`, `domains.contract.DomainError`) keep their own roots,
 since those layers know nothing of HTTP; `describe` gives all of them their status. Over HTTP every failure, whatever
@@ -29,17 +33,21 @@ from retrieval.errors import RetrievalError
 
 __all__ = [
     "BadRequest",
+    "CopyDiffers",
     "Description",
     "Forbidden",
     "LedgerCorrupt",
     "LedgerError",
     "LedgerUnavailable",
     "NotFound",
+    "ProofInvalid",
+    "Pruned",
     "SettingsError",
     "StartFailed",
     "TooLarge",
     "TooManyRequests",
     "Unauthenticated",
+    "VaultUnavailable",
     "VouchError",
     "describe",
 ]
@@ -85,11 +93,25 @@ class NotFound(VouchError):
     status = 404
 
 
+class Pruned(VouchError):
+    """It was there, and went as the retention policy says."""
+
+    code = "pruned"
+    status = 410
+
+
 class TooLarge(VouchError):
     """The request has more bytes or characters than a limit."""
 
     code = "too_large"
     status = 413
+
+
+class ProofInvalid(VouchError):
+    """A signed note, a checkpoint, a key or a proof does not hold; the one error that foreign bytes can cause there."""
+
+    code = "proof_invalid"
+    status = 422
 
 
 class TooManyRequests(VouchError):
@@ -128,6 +150,18 @@ class LedgerCorrupt(LedgerError):
     """The ledger's entries do not hash to the recorded tree."""
 
     code = "ledger_corrupt"
+
+
+class CopyDiffers(LedgerError):
+    """The searchable copy does not say what the ledger says; the ledger itself is the record."""
+
+    code = "ledger_copy_differs"
+
+
+class VaultUnavailable(LedgerError):
+    """Content cannot be sealed or opened."""
+
+    code = "vault_unavailable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from app.identity.keys import KeyStore
 from app.identity.principal import OPERATOR, Principal
 from app.identity.secret import installation_secret
 from app.ledger.domain_recorder import DomainRecorder
-from app.ledger.event import commitment
 from app.ledger.log import Ledger
+from app.ledger.vault import Vault
 from app.metrics import Metrics
 from app.settings import Settings
 from app.storage.engine import connect
@@ -84,6 +84,7 @@ class Service:
         self._secret = installation_secret(settings.data_dir, settings.secret)
         self._database = connect(settings.database)
         upgrade(self._database)
+        self.vault = Vault(connect(settings.database, durable=True), self._secret)
         self.ledger = Ledger(connect(settings.ledger, durable=True))
         self.keys = KeyStore(self._database, self._secret)
         self.catalog = Catalog(self._database)
@@ -116,7 +117,7 @@ class Service:
             searcher=self,
             chat_factory=chat or self._chat,
             ledger=self.ledger,
-            commit=lambda text: commitment(text, self._secret),
+            content=self.vault,
             versions=self.versions,
             passages=settings.passages,
             prompt_tokens=settings.context_tokens - settings.answer_tokens,
@@ -163,6 +164,7 @@ class Service:
         except LedgerError as error:
             log.error("service.stop_unrecorded", code=error.code)
         self.ledger.close()
+        self.vault.engine.dispose()
         self._database.dispose()
 
     def _bring_up_search(self) -> None:

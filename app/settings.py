@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     secret: str = Field(
         default="",
         repr=False,
-        description="Keys the hashes of API keys, at least 32 characters; empty: made at first start.",
+        description="Keys the hashes of API keys and the sealed content, at least 32 characters; empty: made at first start.",
     )
 
     # where things are kept

@@ -1,7 +1,8 @@
 """From a question to a checked answer: the one way, for the API, the page, the command line and every domain.
 
 The order is the promise. An intent is durable in the ledger before anything else happens; the outcome is durable before
-the answer is given; whatever goes wrong in between closes the entry with its code. No record, no answer.
+the answer is given; whatever goes wrong in between closes the entry with its code. No record, no answer. The content
+that an entry commits to is durable in the vault before the entry.
 
     Started, Retrieved, Draft*, Checked* (mixed with Draft), Finished
 
@@ -26,11 +27,19 @@ from app.answering.admission import admit
 from app.answering.claims import ClaimReader, DraftClaim
 from app.answering.gathering import numbered, run_tools
 from app.answering.prompt import PROMPT_VERSION, build, estimate_tokens
-from app.answering.record import INTENT, OUTCOME, intent_body, outcome_body
+from app.answering.record import (
+    INTENT,
+    OUTCOME,
+    ContentStore,
+    intent_body,
+    intent_texts,
+    outcome_body,
+    outcome_texts,
+)
 from app.answering.types import Answer, Checked, Claim, Draft, Event, Finished, Receipt, Retrieved, Started
 from app.answering.verify import CHECKS_VERSION, Verifier
 from app.answering.wording import render
-from app.errors import LedgerError, TooManyRequests, describe
+from app.errors import LedgerError, TooManyRequests, VaultUnavailable, describe
 from app.identity.principal import Principal
 from app.ledger.sink import AuditSink
 from domains.contract import Desk, DomainPlugin, Question, Searcher, ToolCall
@@ -81,7 +90,7 @@ class Pipeline:
         searcher: Searcher,
         chat_factory: Callable[[], BaseChatModel],
         ledger: AuditSink,
-        commit: Callable[[str], str],
+        content: ContentStore,
         versions: Callable[[], Mapping[str, Any]],
         passages: int = 5,
         prompt_tokens: int = 6000,
@@ -97,7 +106,7 @@ class Pipeline:
             searcher: Finds passages under a scope; called in a thread.
             chat_factory: Gives the chat model, at temperature 0; raises `ModelError` while there is none.
             ledger: Where intents and outcomes become durable; called in a thread.
-            commit: Keyed commitment of a text, for the ledger.
+            content: Where texts are kept, sealed, that the ledger commits to; called in a thread.
             versions: What the model and the index are at this moment, for the ledger.
             passages: Passages that are searched for.
             prompt_tokens: Most tokens of a prompt.
@@ -110,7 +119,7 @@ class Pipeline:
         self._searcher = searcher
         self._chat_factory = chat_factory
         self._ledger = ledger
-        self._commit = commit
+        self._content = content
         self._versions = versions
         self._passages = passages
         self._prompt_tokens = prompt_tokens
@@ -220,9 +229,11 @@ class Pipeline:
         return [Checked(claim)]
 
     async def _open(self, run: _Run) -> None:
-        body = intent_body(run.question, answer_id=run.answer_id, domain=run.asked, commit=self._commit)
+        def body(commitments: Mapping[str, str]) -> dict[str, Any]:
+            return intent_body(run.question, answer_id=run.answer_id, domain=run.asked, commitments=commitments)
+
         with run.timed("intent"):
-            run.intent, cancelled = await self._append(INTENT, run, body=body)
+            run.intent, cancelled = await self._append(INTENT, run, texts=intent_texts(run.question), body=body)
         if cancelled:
             raise asyncio.CancelledError
 
@@ -235,13 +246,14 @@ class Pipeline:
             text = render(run.claims, language)
         else:
             text = abstain.words(language, nearest=bool(run.evidence))
-        body = self._outcome(run) | {
-            "abstained": run.abstained is not None,
-            "reason": run.abstained,
-            "answer": self._commit(text),
-        }
+
+        def body(commitments: Mapping[str, str]) -> dict[str, Any]:
+            ended = {"abstained": run.abstained is not None, "reason": run.abstained}
+            return self._outcome(run, commitments) | ended
+
         begin = time.perf_counter()
-        receipt, cancelled = await self._append(OUTCOME, run, body=body, outcome="ok", closes=run.intent.entry)
+        texts = outcome_texts(run.claims, text)
+        receipt, cancelled = await self._append(OUTCOME, run, texts=texts, body=body, closes=run.intent.entry)
         run.seconds["outcome"] = time.perf_counter() - begin
         run.intent = None  # closed: nothing that happens from here on may close it again
         if cancelled:
@@ -278,13 +290,18 @@ class Pipeline:
             outcome, code = ("unknown" if isinstance(error, ModelInterrupted) else "error"), describe(error).code
         try:
             await self._append(
-                OUTCOME, run, body=self._outcome(run) | {"error": code}, outcome=outcome, closes=run.intent.entry
+                OUTCOME,
+                run,
+                texts={} if isinstance(error, LedgerError) else outcome_texts(run.claims, None),
+                body=lambda commitments: self._outcome(run, commitments) | {"error": code},
+                outcome=outcome,
+                closes=run.intent.entry,
             )
         except LedgerError as unrecorded:  # the ledger closes what it finds open when it is opened again
             _log.error("answer.not_closed", answer=run.answer_id, entry=run.intent.entry, code=unrecorded.code)
         _log.warning("answer.failed", answer=run.answer_id, outcome=outcome, code=code)
 
-    def _outcome(self, run: _Run) -> dict[str, Any]:
+    def _outcome(self, run: _Run, commitments: Mapping[str, str]) -> dict[str, Any]:
         plugin = run.plugin
         body = outcome_body(
             answer_id=run.answer_id,
@@ -295,19 +312,34 @@ class Pipeline:
             claims=run.claims,
             versions={**self._versions(), "prompt": PROMPT_VERSION, "checks": CHECKS_VERSION},
             seconds=run.seconds,
-            commit=self._commit,
+            commitments=commitments,
         )
         return body | ({"retention_days": plugin.retention_days} if plugin else {})
 
     async def _append(
-        self, action: str, run: _Run, *, body: Mapping[str, Any], outcome: str = "ok", closes: int | None = None
+        self,
+        action: str,
+        run: _Run,
+        *,
+        texts: Mapping[str, str],
+        body: Callable[[Mapping[str, str]], Mapping[str, Any]],
+        outcome: str = "ok",
+        closes: int | None = None,
     ) -> tuple[Receipt, bool]:
-        """Append to the ledger and wait for it even when cancelled; say whether that happened meanwhile."""
-        task = asyncio.ensure_future(
-            asyncio.to_thread(
-                self._ledger.append, action, actor=run.principal, body=body, outcome=outcome, closes=closes
+        """Keep the content, then append to the ledger, and wait for both even when cancelled; say whether that was."""
+
+        def record() -> Receipt:
+            try:
+                commitments = self._content.seal(run.principal.subject, run.answer_id, texts)
+            except VaultUnavailable:
+                if outcome == "ok":
+                    raise
+                commitments = {}  # a failure is recorded even where the words that it came to cannot be kept
+            return self._ledger.append(
+                action, actor=run.principal, body=body(commitments), outcome=outcome, closes=closes
             )
-        )
+
+        task = asyncio.ensure_future(asyncio.to_thread(record))
         cancelled = False
         while not task.done():
             try:

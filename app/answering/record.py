@@ -1,20 +1,32 @@
 """What the ledger keeps of a question: digests, ids, versions, verdicts and counts, and never a word of content.
 
-The question, the answer and each claim are pinned by a keyed commitment, evidence by the SHA-256 of its text. Names of
-documents and headings are content too and stay out; a document's id and the place in it go in.
+The question, its history, the answer and each claim are pinned by salted commitments; what opens them lies sealed in
+the vault under the names that stand here. Evidence is pinned by the SHA-256 of its text, which its reader can compute:
+whoever may read the document may know that it was used. Names of documents and headings are content too and stay out; a
+document's id and the place in it go in.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from app.answering.types import Claim
 from domains.contract import Question, ToolCall
 from retrieval.types import Evidence
 
-__all__ = ["INTENT", "OUTCOME", "evidence_body", "intent_body", "outcome_body"]
+__all__ = [
+    "INTENT",
+    "OUTCOME",
+    "ContentStore",
+    "evidence_body",
+    "intent_body",
+    "intent_texts",
+    "outcome_body",
+    "outcome_texts",
+    "stated",
+]
 
 INTENT: Final = "answer.intent"
 OUTCOME: Final = "answer.outcome"
@@ -23,22 +35,48 @@ _MOST_CLAIMS: Final = 150
 """Claims that are listed one by one; the count is of all. Keeps an entry under the ledger's limit."""
 
 
+class ContentStore(Protocol):
+    """Where content is kept beside the ledger; the vault is one."""
+
+    def seal(self, subject: str, answer_id: str, texts: Mapping[str, str]) -> Mapping[str, str]:
+        """Keep texts under their names and return the commitment of each, when they are durable.
+
+        Raises:
+            LedgerError: they may not have been kept; what they belong to must not be recorded or shown.
+        """
+        ...
+
+
+def intent_texts(question: Question) -> dict[str, str]:
+    """Return the content of what is about to be answered, by name."""
+    texts = {"question": question.text}
+    if question.history:
+        turns = [[turn.question, turn.answer] for turn in question.history]
+        texts["history"] = json.dumps(turns, ensure_ascii=False)
+    return texts
+
+
 def intent_body(
-    question: Question, *, answer_id: str, domain: str | None, commit: Callable[[str], str]
+    question: Question, *, answer_id: str, domain: str | None, commitments: Mapping[str, str]
 ) -> dict[str, Any]:
     """Say what is about to be answered."""
     body: dict[str, Any] = {
         "answer_id": answer_id,
-        "question": commit(question.text),
+        "question": commitments["question"],
         "language": question.language,
         "domain_asked": domain,
         "collections": sorted(question.scope.collections),
         "labels": sorted(question.scope.labels),
     }
     if question.history:
-        turns = [[turn.question, turn.answer] for turn in question.history]
-        body["history"] = {"turns": len(turns), "commitment": commit(json.dumps(turns, ensure_ascii=False))}
+        body["history"] = {"turns": len(question.history), "commitment": commitments["history"]}
     return body
+
+
+def outcome_texts(claims: Sequence[Claim], answer: str | None) -> dict[str, str]:
+    """Return the content of what came of it, by name."""
+    texts = {f"claim.{number}": claim.text for number, claim in enumerate(claims[:_MOST_CLAIMS])}
+    return texts if answer is None else texts | {"answer": answer}
 
 
 def outcome_body(
@@ -51,20 +89,38 @@ def outcome_body(
     claims: Sequence[Claim],
     versions: Mapping[str, Any],
     seconds: Mapping[str, float],
-    commit: Callable[[str], str],
+    commitments: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Say what came of it, as far as it came."""
-    return {
+    """Say what came of it, as far as it came; a claim without a commitment is one whose text was not kept."""
+    body = {
         "answer_id": answer_id,
         "domain": domain,
         "domain_reason": domain_reason,
         "tools": [call.tool for call in calls],
         "evidence": [evidence_body(item) for item in evidence],
         "claim_count": len(claims),
-        "claims": [_claim_body(claim, commit) for claim in claims[:_MOST_CLAIMS]],
+        "claims": [
+            _claim_body(claim, commitments.get(f"claim.{number}")) for number, claim in enumerate(claims[:_MOST_CLAIMS])
+        ],
         "versions": dict(versions),
         "milliseconds": {step: round(1000 * value) for step, value in seconds.items()},
     }
+    return body | ({"answer": commitments["answer"]} if "answer" in commitments else {})
+
+
+def stated(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the commitments that an intent's or an outcome's body states, by the names under which the vault has them.
+
+    Of a body of another kind it returns none, whatever stands in it.
+    """
+    found = {name: body.get(name) for name in ("question", "answer")}
+    history, claims = body.get("history"), body.get("claims")
+    if isinstance(history, Mapping):
+        found["history"] = history.get("commitment")
+    if isinstance(claims, list):
+        for number, claim in enumerate(claims):
+            found[f"claim.{number}"] = claim.get("commitment") if isinstance(claim, Mapping) else None
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def evidence_body(item: Evidence) -> dict[str, Any]:
@@ -82,9 +138,9 @@ def evidence_body(item: Evidence) -> dict[str, Any]:
     }
 
 
-def _claim_body(claim: Claim, commit: Callable[[str], str]) -> dict[str, Any]:
+def _claim_body(claim: Claim, commitment: str | None) -> dict[str, Any]:
     return {
-        "commitment": commit(claim.text),
+        "commitment": commitment,
         "cites": list(claim.cites),
         "verdict": claim.verdict.value,
         "score": claim.score,

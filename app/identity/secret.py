@@ -1,6 +1,6 @@
-"""The installation's secret: it keys the hashes of API keys and the commitments in the ledger.
+"""The installation's secret: it keys the hashes of API keys, and the vault's master key is derived from it.
 
-Whoever loses it loses the use of every API key and the proof of what a commitment was made to: keep a copy of the
+Whoever loses it loses the use of every API key and all content that lies sealed beside the ledger: keep a copy of the
 file with the backups of the ledger, apart from the database.
 """
 

@@ -1,14 +1,12 @@
 """What one entry of the ledger says, and the bytes that are hashed for it.
 
 An event holds digests, ids, versions and counts, never content: questions, answers and document text are pinned by
-`commitment` or by the digests of the evidence. The bytes are canonical JSON (RFC 8785), so that anybody can make them
-again.
+salted commitments (`app.ledger.commitment`) or by the digests of the evidence. The bytes are canonical JSON (RFC 8785),
+so that anybody can make them again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -20,7 +18,7 @@ import rfc8785
 
 from app.errors import LedgerError
 
-__all__ = ["SCHEMA", "Actor", "LedgerEvent", "commitment"]
+__all__ = ["SCHEMA", "Actor", "LedgerEvent"]
 
 SCHEMA: Final = 1
 """Version of the event's own fields. A reader refuses a version that it does not know."""
@@ -33,7 +31,6 @@ _LONGEST_TEXT: Final = 512
 _LARGEST: Final = 65_536
 _DEEPEST: Final = 8
 _SAFE_INTEGER: Final = 2**53 - 1
-_LEAST_KEY: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +115,6 @@ class LedgerEvent:
         if event.canonical() != data:
             raise _refused("its bytes are not canonical")
         return event
-
-
-def commitment(text: str, key: bytes) -> str:
-    """Pin content without holding it: HMAC-SHA-256 under the installation's key, in lower-case hexadecimal.
-
-    A plain hash of a short question can be guessed by trying questions; without the key this one cannot. With the key
-    and the text, anybody can check it.
-
-    Raises:
-        ValueError: the key is shorter than 16 bytes.
-    """
-    if len(key) < _LEAST_KEY:
-        raise ValueError(f"a commitment key has at least {_LEAST_KEY} bytes")
-    return hmac.new(key, b"vouch commitment\x00" + text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def _is_place(seq: Any, *, below: int = _SAFE_INTEGER) -> bool:

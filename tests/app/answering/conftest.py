@@ -14,6 +14,9 @@ from app.answering.pipeline import Pipeline
 from app.answering.types import Answer, Event, Finished, Receipt
 from app.errors import LedgerUnavailable
 from app.identity.principal import OPERATOR, Principal
+from app.ledger.vault import Vault
+from app.storage.engine import connect
+from app.storage.tables import metadata
 from domains.contract import Question, Turn
 from domains.registry import Registry, load
 from retrieval.language import language_of
@@ -114,7 +117,16 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def desk(registry):
+def vault(tmp_path):
+    """A real vault on a file of its own."""
+    engine = connect(f"sqlite:///{tmp_path / 'vault.db'}", durable=True)
+    metadata.create_all(engine)
+    yield Vault(engine, b"s" * 32)
+    engine.dispose()
+
+
+@pytest.fixture
+def desk(registry, vault):
     """Return a function that builds a pipeline over passages and replies."""
 
     def build(
@@ -128,7 +140,7 @@ def desk(registry):
             searcher=shelf,
             chat_factory=options.pop("chat_factory", lambda: chat),
             ledger=sink,
-            commit=options.pop("commit", lambda text: f"commitment of {len(text)}"),
+            content=options.pop("content", vault),
             versions=lambda: {"model": "scripted", "index": "1"},
             **options,
         )

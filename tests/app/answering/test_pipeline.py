@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from app.answering.record import stated
 from app.answering.types import Answer, Checked, Draft, Finished, Retrieved, Started, Verdict
 from app.errors import BadRequest, Forbidden, TooLarge
-from app.identity.principal import Principal, Role
+from app.identity.principal import OPERATOR, Principal, Role
 from domains.registry import UnknownDomain
 from retrieval.types import Scope
 from tests.app.answering.conftest import question
@@ -57,7 +58,7 @@ def test_the_intent_is_recorded_before_anything_else_and_the_outcome_before_the_
     assert seen == [("answer.intent", 0, 0), ("answer.outcome", 1, 1)]
 
 
-def test_the_record_says_what_happened_without_a_word_of_it(desk):
+def test_the_record_says_what_happened_without_a_word_of_it(desk, vault):
     made = desk([REVENUE, COSTS], "Revenue in 2022 was $5.2 million [1]. Revenue was $9 million [1].")
     asked = "What was the revenue of Larkfield Paper in 2022?"
     answer = made.answer(asked)
@@ -73,7 +74,10 @@ def test_the_record_says_what_happened_without_a_word_of_it(desk):
     assert outcome.body["versions"]["model"] == "scripted"
     assert {"prompt", "checks", "index"} <= outcome.body["versions"].keys()
     assert outcome.body["retention_days"] == 183
-    assert intent.body["question"] == f"commitment of {len(asked)}"
+    opened = vault.open(OPERATOR.subject, answer.id)
+    assert {name: opening.commitment for name, opening in opened.items()} == stated(intent.body) | stated(outcome.body)
+    assert (opened["question"].text, opened["answer"].text) == (asked, answer.text)
+    assert [opened[f"claim.{number}"].text for number in range(2)] == [claim.text for claim in answer.claims]
     written = repr([intent.body, outcome.body])
     for content in ("Larkfield", "evenue", "5.2", "report-1", "million"):
         assert content not in written

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import threading
 from contextlib import aclosing
 
@@ -12,7 +11,6 @@ import pytest
 from app.answering.types import Event, Finished
 from app.errors import LedgerUnavailable
 from app.identity.principal import OPERATOR
-from app.ledger.event import commitment
 from app.ledger.log import Ledger
 from app.storage.engine import connect
 from model.errors import ModelInterrupted
@@ -100,8 +98,7 @@ def test_every_outcome_is_one_that_the_ledger_takes(desk, ledger):
 def test_an_answer_as_long_as_can_be_still_fits_an_entry(desk, ledger):
     passages = [f"Passage {n} says that item {n} costs {n} euros." for n in range(1, 51)]
     reply = " ".join(f"Item {n} costs {n} euros [{n % 50 + 1}]." for n in range(180))
-    commit = functools.partial(commitment, key=b"k" * 32)
-    made = desk(passages, reply, sink=ledger, passages=50, commit=commit)
+    made = desk(passages, reply, sink=ledger, passages=50)
     answer = made.answer("What do the items cost?")
     assert len(answer.claims) == 180
     assert ledger.entries()[-1].event.body["claim_count"] == 180

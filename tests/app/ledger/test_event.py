@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import hashlib
-import hmac
 import json
 from typing import Any
 
@@ -14,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import LedgerError
-from app.ledger.event import Actor, LedgerEvent, commitment
+from app.ledger.event import Actor, LedgerEvent
 
 SAFE = 2**53 - 1
-KEY = b"k" * 32
 
 plain = st.recursive(
     st.none()
@@ -183,25 +180,3 @@ def test_bytes_that_are_not_canonical_are_refused() -> None:
         LedgerEvent.parse(data.replace(b'"n":1', b'"n": 1'))
     with pytest.raises(LedgerError, match="not canonical"):
         LedgerEvent.parse(data.replace(b'"n":1', b'"n":1,"n":1'))
-
-
-def test_a_commitment_is_a_keyed_hash_and_no_plain_one() -> None:
-    made = commitment("Is aspirin safe?", KEY)
-    assert made == hmac.new(KEY, b"vouch commitment\x00Is aspirin safe?", hashlib.sha256).hexdigest()
-    assert made != commitment("Is aspirin safe?", b"j" * 32)
-    assert made != commitment("Is aspirin safe", KEY)
-    assert made != hashlib.sha256(b"Is aspirin safe?").hexdigest()
-
-
-@given(st.text(), st.text())
-def test_commitments_are_the_same_exactly_for_the_same_text(one: str, other: str) -> None:
-    assert (commitment(one, KEY) == commitment(other, KEY)) == (one == other)
-
-
-def test_any_text_can_be_committed_to_half_characters_too() -> None:
-    assert commitment("\ud800", KEY) != commitment("\udfff", KEY)
-
-
-def test_a_short_key_is_refused() -> None:
-    with pytest.raises(ValueError, match="16 bytes"):
-        commitment("text", b"short")
