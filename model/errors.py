@@ -9,6 +9,8 @@ ModelError
 ├── ModelNotReady          vLLM is still loading; `stage` says how far it is
 ├── ModelInterrupted       vLLM stopped answering in the middle of a reply
 ├── ModelRefused           the server did not take the request: key, parameters, model name
+├── RoutingRejected        a routing policy, or what was given to it, makes no sense
+├── KernelRejected         shapes, layouts or types that a kernel does not take
 └── PromptTooLong          the prompt and the reply do not fit into the model's context
 """
 
@@ -19,11 +21,13 @@ from typing import ClassVar
 __all__ = [
     "BuildFailed",
     "DiskFull",
+    "KernelRejected",
     "ModelError",
     "ModelInterrupted",
     "ModelNotReady",
     "ModelRefused",
     "PromptTooLong",
+    "RoutingRejected",
     "ServingFailed",
     "WeightsRejected",
     "WeightsUnavailable",
@@ -97,3 +101,11 @@ class PromptTooLong(ModelError):
     """More tokens than the model's context holds."""
 
     code = "prompt_too_long"
+
+
+class RoutingRejected(ModelError):
+    """A routing policy, or the tensors given to it, make no sense; raised while loading, never for one request."""
+
+
+class KernelRejected(ModelError):
+    """A kernel does not take these shapes, layouts or types; use the reference, or repack the weights."""
