@@ -15,6 +15,7 @@ Not covered: conversion of currencies, annualisation, restatements (the intake k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,6 +24,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from domains.finance.statements.concepts import CONCEPTS
+from domains.finance.statements.definitions import DEFINITIONS
 from domains.finance.statements.errors import StatementsError
 from retrieval.language import Language
 
@@ -100,6 +102,25 @@ _WORDS: Final[Mapping[ReasonCode, tuple[str, str]]] = {
 }
 
 
+_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
+
+_FUNCTIONS: Final[Mapping[str, str]] = {
+    "avg": "平均",
+    "prior": "上期",
+    "change": "变动",
+    "growth": "增长率",
+    "mean": "均值",
+    "sum": "合计",
+    "sd": "标准差",
+}
+
+
+def _chinese(name: re.Match[str]) -> str:
+    word = name.group()
+    item = CONCEPTS.get(word) or DEFINITIONS.get(word)
+    return _FUNCTIONS.get(word, word) if item is None else item.titles["zh"]
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a factor has no value here."""
@@ -108,12 +129,11 @@ class Reason:
     details: tuple[str, ...] = ()
 
     def text(self, language: Language) -> str:
-        """Say it, with the titles of line items where the details name them in Chinese."""
+        """Say it; in Chinese with the titles of the line items and definitions that the details name."""
         english, chinese = _WORDS[self.code]
         if language == "en":
             return english.format(", ".join(self.details))
-        names = (CONCEPTS[name].titles["zh"] if name in CONCEPTS else name for name in self.details)
-        return chinese.format("、".join(names))
+        return chinese.format("、".join(_NAME.sub(_chinese, detail) for detail in self.details))
 
     def __str__(self) -> str:
         return self.text("en")
@@ -205,8 +225,8 @@ class Statements:
     """What one company reported, and the peers that it is to be compared with.
 
     `periods` are sorted, the newest last, without overlaps and of one length. `peers` are statements of other
-    companies; only their ratios are compared, so their currency may differ. `industry` is a lower-case word of
-    `models.INDUSTRIES`, or None where it is not known.
+    companies; only their ratios are compared, so their currency may differ. `industry` is a lower-case word, or None
+    where it is not known; of ``bank``, ``insurer`` and ``broker`` many factors say nothing.
     """
 
     company: str

@@ -189,7 +189,8 @@ def test_reasons_read_as_people_say_them() -> None:
     assert str(Reason("missing", ("inventories", "revenue"))) == "missing: inventories, revenue"
     assert str(Reason("negative_denominator", ("equity",))) == "negative equity"
     assert str(Reason("needs_periods", ("3",))) == "needs 3 periods"
-    assert Reason("missing", ("inventories", "revenue")).text("zh") == "缺少：存货、营业收入"
+    assert Reason("missing", ("inventories", "revenue 2023-12-31")).text("zh") == "缺少：存货、营业收入 2023-12-31"
+    assert Reason("negative_denominator", ("avg(common_equity)",)).text("zh") == "分母为负：平均(普通股股东权益)"
 
 
 @pytest.mark.parametrize("name", CONCEPTS)
