@@ -9,6 +9,8 @@ Layout of the model folder::
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import sys
 from functools import partial
@@ -181,10 +183,10 @@ class _Fetch:
 
 
 def _bytes_in(folder: Path) -> int:
+    """Add up the files of a folder in which others work: what goes away meanwhile is not counted."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:  # it was renamed while we counted
-            continue
+    for parent, _, names in os.walk(folder):  # passes over a folder that is gone; Path.rglob would raise
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(parent, name).stat().st_size
     return total

