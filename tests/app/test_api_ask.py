@@ -206,4 +206,4 @@ def test_openai_conversations_end_with_a_user(make_service: Make) -> None:
         assert client.post("/v1/chat/completions", json=image).status_code == 422
         names = [item["id"] for item in client.get("/v1/models").json()["data"]]
     assert names[0] == "vouch"
-        assert "vouch-general" in names
+    assert "vouch-general" in names
