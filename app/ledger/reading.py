@@ -1,9 +1,13 @@
-"""Reads a ledger and re-derives it from its raw entries. Needs no right to write: an auditor can do it at any time."""
+"""Reads a ledger and re-derives it from its raw entries. Needs no right to write: an auditor can do it at any time.
+
+Entries below the minimum index were pruned under the retention policy: their bodies are gone, their hashes are there,
+so that the tree over all entries is the same as before. To ask for one of them is answered with `Pruned`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,13 +16,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NullType
 
 from app.answering.types import Receipt
-from app.errors import LedgerCorrupt, LedgerError, LedgerUnavailable, NotFound, StartFailed
+from app.errors import LedgerCorrupt, LedgerError, LedgerUnavailable, NotFound, Pruned, StartFailed
 from app.ledger.event import LedgerEvent
 from app.ledger.merkle import CompactRange, leaf_hash
-from app.ledger.schema import check_format, entries
+from app.ledger.schema import check_format, entries, meta
 
-__all__ = ["Entry", "LedgerReader", "VerifyReport", "corrupt", "load_tree"]
+__all__ = ["PRUNE_INTENT", "Entry", "LedgerReader", "VerifyReport", "corrupt", "load_tree"]
 
+PRUNE_INTENT: Final = "ledger.prune.intent"
+"""The event that a pruning writes first; its body's `minimum` is the index below which the bodies go."""
+
+_HASH_BYTES: Final = 32
 _CHUNK: Final = 1000
 """Rows read at a time: a verification of any length holds a few megabytes."""
 
@@ -28,21 +36,28 @@ _stored: Final[tuple[Any, ...]] = tuple(type_coerce(column, NullType()).label(co
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as it is stored: the event, the bytes that were hashed, and the hexadecimal hashes beside them."""
+    """An entry as it is stored: the event, the bytes that were hashed, and the hexadecimal hashes beside them.
+
+    `root` is that of the tree that ends here, where a transaction ended here; `app.ledger.proving` makes any other.
+    """
 
     seq: int
     event: LedgerEvent
     body: bytes
     leaf: str
-    root: str
+    root: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What a verification that found nothing wrong went through: `size` entries, whose root is `root`."""
+    """What a verification that found nothing wrong went through: `size` entries, whose root is `root`.
+
+    Of those below `minimum`, which were pruned, the hashes were verified, and that an entry says that they were pruned.
+    """
 
     size: int
     root: str
+    minimum: int = 0
 
 
 class LedgerReader:
@@ -73,36 +88,73 @@ class LedgerReader:
         """Root over all entries, in hexadecimal."""
         return self._tree().root().hex()
 
+    @property
+    def minimum(self) -> int:
+        """Index of the first entry that was not pruned; 0 where nothing was."""
+        try:
+            with self._engine.connect() as connection:
+                value = connection.scalar(select(meta.c.value).where(meta.c.name == "minimum"))
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from None
+        try:
+            return max(0, int(value or 0))
+        except ValueError:
+            raise corrupt("The minimum index of the ledger is no number.") from None
+
+    def root_at(self, size: int) -> str | None:
+        """Return the root over the first `size` entries, from the stored peaks; None where there are fewer."""
+        try:
+            with self._engine.connect() as connection:
+                return _tree_of(connection, size).root().hex()
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from None
+        except LedgerCorrupt:
+            return None
+
     def get(self, seq: int) -> Entry:
         """Return one entry.
 
         Raises:
+            Pruned: its body went as the retention policy says.
             NotFound: the ledger has no such entry.
         """
+        if 0 <= seq < (minimum := self.minimum):
+            raise Pruned(
+                f"Entry {seq} was pruned under the retention policy; its hash is still part of the ledger.",
+                remedy=f"The entries that are kept begin at {minimum}.",
+            )
         for entry in self.entries(seq, 1):
             if entry.seq == seq:
                 return entry
         raise NotFound(f"The ledger has no entry {seq}.", remedy=f"Entries go from 0 to {self.size - 1}.")
 
     def entries(self, start: int = 0, limit: int = 100) -> tuple[Entry, ...]:
-        """Return up to `limit` entries from `start` on."""
-        return tuple(_entry(row) for row in self._rows(entries.c.seq >= start, limit=limit))
+        """Return up to `limit` entries from `start` on that were not pruned."""
+        return tuple(_entry(row) for row in self._rows(entries.c.seq >= max(start, self.minimum), limit=limit))
 
     def find(
         self, *, action: str | None = None, closes: int | None = None, start: int = 0, limit: int = 100
     ) -> tuple[Entry, ...]:
         """Return up to `limit` entries from `start` on that have this action and close this intent, where given."""
-        wanted = [entries.c.seq >= start]
+        wanted = [entries.c.seq >= max(start, self.minimum)]
         if action is not None:
             wanted.append(entries.c.action == action)
         if closes is not None:
             wanted.append(entries.c.closes == closes)
         return tuple(_entry(row) for row in self._rows(*wanted, limit=limit))
 
-    def raw(self) -> Iterator[tuple[int, bytes]]:
-        """Give number and hashed bytes of each entry that there is now, in order, without trusting any of it."""
+    def raw(self) -> Iterator[tuple[int, bytes | None]]:
+        """Give number and hashed bytes of each entry that there is now, in order, without trusting any of it.
+
+        The bytes of a pruned entry are None.
+        """
         for row in self._scan():
             yield row.seq, row.body
+
+    def hashed(self) -> Iterator[tuple[int, bytes | None, bytes]]:
+        """Give number, hashed bytes and stored leaf hash of each entry, as `raw` does: a pruned one has its hash."""
+        for row in self._scan():
+            yield row.seq, row.body, row.leaf
 
     def verify(self, *, known: Iterable[Receipt] = ()) -> VerifyReport:
         """Re-derive every leaf, peak and root from the raw entries and compare them with what is stored.
@@ -118,7 +170,7 @@ class LedgerReader:
             An operator who rewrites every entry from some point on together with its hashes, or cuts off the end. Only
             what has left his reach shows that: pass it as `known`.
         """
-        return _rederive(self._scan(), {receipt.size: receipt.root for receipt in known})
+        return _rederive(self._scan(), {receipt.size: receipt.root for receipt in known}, minimum=lambda: self.minimum)
 
     def _tree(self) -> CompactRange:
         try:
@@ -158,7 +210,13 @@ def load_tree(connection: Connection) -> CompactRange:
     last = connection.execute(select(*_stored).order_by(entries.c.seq.desc()).limit(1)).first()
     if last is None:
         return CompactRange()
-    size = last.seq + 1
+    tree = _tree_of(connection, last.seq + 1)
+    if tree.root() != last.root:
+        raise corrupt(f"The root recorded after entry {last.seq} is not that of its peaks.")
+    return tree
+
+
+def _tree_of(connection: Connection, size: int) -> CompactRange:
     ends, end = [], 0
     for bit in reversed(range(size.bit_length())):
         if size >> bit & 1:
@@ -166,12 +224,9 @@ def load_tree(connection: Connection) -> CompactRange:
             ends.append(end - 1)
     query = select(*_stored).where(entries.c.seq.in_(ends)).order_by(entries.c.seq)
     try:
-        tree = CompactRange(size, [row.peak for row in connection.execute(query)])
+        return CompactRange(size, [row.peak for row in connection.execute(query)])
     except (ValueError, TypeError):
-        raise corrupt(f"Entries up to {last.seq} are missing or have no peak.") from None
-    if tree.root() != last.root:
-        raise corrupt(f"The root recorded after entry {last.seq} is not that of its peaks.")
-    return tree
+        raise corrupt(f"Entries up to {size - 1} are missing or have no peak.") from None
 
 
 def corrupt(problem: str) -> LedgerCorrupt:
@@ -182,26 +237,54 @@ def corrupt(problem: str) -> LedgerCorrupt:
     )
 
 
-def _rederive(rows: Iterable[Row[Any]], known: dict[int, str]) -> VerifyReport:
+def _rederive(rows: Iterable[Row[Any]], known: dict[int, str], *, minimum: Callable[[], int]) -> VerifyReport:
     tree = CompactRange()
+    lowest = minimum()
+    stated = {0}  # minimum indices that entries speak of
     for row in rows:
         seq = tree.size
         if row.seq != seq:
             raise corrupt(f"Entry {seq} is missing." if row.seq > seq else f"There is an entry {row.seq}.")
-        leaf = leaf_hash(row.body) if isinstance(row.body, bytes) else None
-        if leaf is None or leaf != row.leaf:
-            raise corrupt(f"Entry {seq} does not hash to the leaf that was recorded for it.")
-        if _says(row.body) != (seq, row.action, row.closes):
-            raise corrupt(f"Entry {seq} is not the event that stands in its place.")
+        if row.body is None and seq >= lowest:
+            lowest = minimum()  # it may have risen since
+        if seq < lowest:
+            leaf = _leaf_of_pruned(row)
+        else:
+            leaf = _leaf_of(row)
+            if row.action == PRUNE_INTENT:
+                stated.add(_stated_minimum(row.body))
         tree.append(leaf)
-        root = tree.root()
-        if root != row.root or tree.peaks[-1] != row.peak:
+        if tree.peaks[-1] != row.peak or (row.root is not None and row.root != tree.root()):
             raise corrupt(f"The root recorded after entry {seq} is not that of the entries up to it.")
-        if known.pop(tree.size, root.hex()) != root.hex():
+        if tree.size in known and known.pop(tree.size) != tree.root().hex():
             raise corrupt(f"Entry {seq}, or one before it, is not the one that a receipt was given for.")
     if beyond := [size for size in known if size > tree.size]:
         raise corrupt(f"Entry {tree.size} is missing: a receipt was given for {max(beyond)} entries.")
-    return VerifyReport(size=tree.size, root=tree.root().hex())
+    if lowest > max(stated):  # less is a pruning that was interrupted, and goes on with the next
+        raise corrupt(f"The bodies of the entries below {lowest} are gone, and no entry says that they were pruned.")
+    return VerifyReport(size=tree.size, root=tree.root().hex(), minimum=lowest)
+
+
+def _leaf_of(row: Row[Any]) -> bytes:
+    leaf = leaf_hash(row.body) if isinstance(row.body, bytes) else None
+    if leaf is None or leaf != row.leaf:
+        raise corrupt(f"Entry {row.seq} does not hash to the leaf that was recorded for it.")
+    if _says(row.body) != (row.seq, row.action, row.closes):
+        raise corrupt(f"Entry {row.seq} is not the event that stands in its place.")
+    return leaf
+
+
+def _leaf_of_pruned(row: Row[Any]) -> bytes:
+    if row.body is not None or not isinstance(row.leaf, bytes) or len(row.leaf) != _HASH_BYTES:
+        raise corrupt(f"Entry {row.seq} was pruned, but has a body, or has no hash.")
+    return row.leaf
+
+
+def _stated_minimum(body: bytes) -> int:
+    try:
+        return int(json.loads(body)["body"]["minimum"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return 0
 
 
 def _says(body: bytes) -> tuple[object, object, object] | None:
@@ -215,9 +298,13 @@ def _says(body: bytes) -> tuple[object, object, object] | None:
 def _entry(row: Row[Any]) -> Entry:
     try:
         event = LedgerEvent.parse(row.body)
-        return Entry(seq=row.seq, event=event, body=row.body, leaf=row.leaf.hex(), root=row.root.hex())
+        return Entry(seq=row.seq, event=event, body=row.body, leaf=row.leaf.hex(), root=_hex(row.root))
     except (LedgerError, AttributeError):  # a hash of another type than bytes
         raise corrupt(f"Entry {row.seq} cannot be read.") from None
+
+
+def _hex(root: bytes | None) -> str | None:
+    return None if root is None else root.hex()
 
 
 def _unreadable(error: SQLAlchemyError) -> LedgerError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -82,12 +84,13 @@ def upgrade() -> None:
         sa.Column("claims", sa.Integer, nullable=False),
     )
     op.create_index("ix_audit_verdicts_verdict", "audit_verdicts", ["verdict", "seq"])
-    op.create_table(
+    position = op.create_table(
         "audit_position",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("next", sa.BigInteger, nullable=False, comment="The first entry that the copy does not have yet."),
         sa.Column("root", sa.String(64), nullable=False, comment="The tree's root over the entries before it."),
     )
+    op.bulk_insert(position, [{"id": 1, "next": 0, "root": hashlib.sha256().hexdigest()}])
 
 
 def downgrade() -> None:
