@@ -171,6 +171,9 @@ class DomainPlugin(ABC):
     retention_days: ClassVar[int] = 183
     """How long ledger entries of this domain must be kept; six months is the least that EU AI Act Art. 26(6) asks."""
 
+    uploads: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the plugin's own addresses whose bodies may be as large as a document; others may have 1 MiB."""
+
     @abstractmethod
     async def prepare(self, question: Question, desk: Desk) -> Preparation:
         """Decide what to search for and which tools to run.

@@ -48,7 +48,7 @@ def create(service: Service, *, pages: bool = True) -> FastAPI:
         metrics=service.metrics,
         allowed_hosts=service.settings.allowed_hosts,
         upload_bytes=(service.settings.max_file_mb + 1) << 20,
-        upload_paths=("/v1/documents", "/ui/gradio_api/upload"),
+        upload_paths=("/v1/documents", "/ui/gradio_api/upload", *_uploads(service)),
     )
     for module in (health, ask, openai, documents, audit):
         app.include_router(module.router)
@@ -60,3 +60,8 @@ def create(service: Service, *, pages: bool = True) -> FastAPI:
         for entry in metadata.entry_points(group=PAGES):
             entry.load()(app, service)
     return app
+
+
+def _uploads(service: Service) -> list[str]:
+    """Return the addresses of plugins that take files."""
+    return [f"/v1/{name}{path}" for name, plugin in service.plugins.items() for path in plugin.uploads]

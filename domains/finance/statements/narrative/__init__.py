@@ -1,0 +1,1 @@
+"""Sentences about computed figures, and the proof of each figure in them."""
