@@ -15,8 +15,10 @@ from typing import Final, Self
 
 __all__ = [
     "CompactRange",
+    "consistency_path",
     "consistency_proof",
     "empty_root",
+    "inclusion_path",
     "inclusion_proof",
     "leaf_hash",
     "node_hash",
@@ -106,25 +108,38 @@ class CompactRange:
         return type(self)(self._size, self._peaks)
 
 
+def inclusion_path(index: int, size: int) -> list[tuple[int, int]]:
+    """Return the ranges of leaves, start and end, whose roots are the proof that a leaf is in a tree of this size.
+
+    RFC 6962, section 2.1.1, from the leaf's sibling upwards; whoever keeps subtree roots need not read the leaves.
+
+    Raises:
+        ValueError: there is no such leaf.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}")
+    path: list[tuple[int, int]] = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((start, middle))
+            start = middle
+    return path[::-1]
+
+
 def inclusion_proof(leaves: Sequence[bytes], index: int, size: int) -> list[bytes]:
     """Return the hashes that lead from one leaf to the root of the first `size` leaves (RFC 6962, section 2.1.1).
 
     Raises:
         ValueError: there is no such leaf, or there are fewer leaves.
     """
-    if not 0 <= index < size <= len(leaves):
+    if size > len(leaves):
         raise ValueError(f"no leaf {index} in a tree of {size}")
-    proof: list[bytes] = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            proof.append(root_of(leaves[middle:end]))
-            end = middle
-        else:
-            proof.append(root_of(leaves[start:middle]))
-            start = middle
-    return proof[::-1]
+    return [root_of(leaves[start:end]) for start, end in inclusion_path(index, size)]
 
 
 def verify_inclusion(proof: Sequence[bytes], *, index: int, size: int, leaf: bytes, root: bytes) -> bool:
@@ -147,27 +162,38 @@ def verify_inclusion(proof: Sequence[bytes], *, index: int, size: int, leaf: byt
     return last == 0 and reached == root
 
 
+def consistency_path(first: int, second: int) -> list[tuple[int, int]]:
+    """Return the ranges of leaves whose roots are the proof that one tree begins with the other (section 2.1.2).
+
+    Raises:
+        ValueError: the sizes are not in this order, or the first is 0.
+    """
+    if not 0 < first <= second:
+        raise ValueError(f"no trees of {first} and {second} leaves in this order")
+    path: list[tuple[int, int]] = []
+    start, end, known = 0, second, True  # known: the older root, or the part of it here, is what the verifier holds
+    while first != end:
+        middle = start + _split(end - start)
+        if first <= middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((start, middle))
+            start, known = middle, False
+    if not known:
+        path.append((start, end))
+    return path[::-1]
+
+
 def consistency_proof(leaves: Sequence[bytes], first: int, second: int) -> list[bytes]:
     """Return the hashes that show the tree of `first` leaves inside that of `second` (RFC 6962, section 2.1.2).
 
     Raises:
         ValueError: the sizes are not in this order, the first is 0, or there are fewer leaves.
     """
-    if not 0 < first <= second <= len(leaves):
+    if second > len(leaves):
         raise ValueError(f"no trees of {first} and {second} leaves in this order")
-    proof: list[bytes] = []
-    start, end, known = 0, second, True  # known: the older root, or the part of it here, is what the verifier holds
-    while first != end:
-        middle = start + _split(end - start)
-        if first <= middle:
-            proof.append(root_of(leaves[middle:end]))
-            end = middle
-        else:
-            proof.append(root_of(leaves[start:middle]))
-            start, known = middle, False
-    if not known:
-        proof.append(root_of(leaves[start:end]))
-    return proof[::-1]
+    return [root_of(leaves[start:end]) for start, end in consistency_path(first, second)]
 
 
 def verify_consistency(
