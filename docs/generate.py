@@ -100,12 +100,20 @@ def errors() -> str:
     return "\n".join(["| code | HTTP | when |", "| --- | --- | --- |", *(rows[code] for code in sorted(rows))]) + "\n"
 
 
+def factors() -> str:
+    """Return the tables of the factors of financial statements."""
+    from domains.finance.statements.factors.catalogue import markdown
+
+    return markdown()
+
+
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "routes": routes,
     "commands": commands,
     "metrics": metrics,
     "errors": errors,
+    "factors": factors,
 }
 
 

@@ -45,22 +45,23 @@ def build(years: list[Figures], *, company: str = "A", currency: str = "CNY", **
 def drawn(random: Random, count: int = 6, *, peers: int = 5, **more: Any) -> Statements:
     """Return a company of `count` years that reports every line item, with as many peers."""
     others = tuple(drawn(random, count, peers=0, company=f"peer {number}") for number in range(peers))
-    return build([_year(random) for _ in range(count)], peers=others or None, **more)
+    bad = random.choice([0.1, 0.6])
+    return build([_year(random, bad) for _ in range(count)], peers=others or None, **more)
 
 
-def _year(random: Random) -> dict[str, Any]:
+def _year(random: Random, bad: float) -> dict[str, Any]:
     def near(amount: int, spread: float = 0.4) -> int:
         return max(1, int(amount * random.uniform(1 - spread, 1 + spread)))
 
     found: dict[str, Any] = {}
-    _income(found, near)
-    _balance(found, near)
+    _income(found, near, random.random() < bad)
+    _balance(found, near, random)
     _cash(found, near, random)
     _market(found, near, random)
     return found
 
 
-def _income(found: dict[str, Any], near: Any) -> None:
+def _income(found: dict[str, Any], near: Any, bad: bool) -> None:
     revenue = found["revenue"] = near(10_000_000)
     found["cost_of_sales"] = int(revenue * near(600) / 1000)
     found["gross_profit"] = revenue - found["cost_of_sales"]
@@ -84,6 +85,10 @@ def _income(found: dict[str, Any], near: Any) -> None:
         "preferred_dividends": 2,
     }.items():
         found[name] = near(revenue * share // 1000)
+    if bad:
+        found["impairment_loss"] = near(revenue // 3)
+        if found["impairment_loss"] % 3 == 0:
+            found["nonoperating_income"] = near(revenue // 4)  # a windfall hides the operating loss
     found["sga_expense"] = found["selling_expense"] + found["administrative_expense"]
     spent = ["sga_expense", "research_development_expense", "taxes_and_surcharges", "impairment_loss"]
     spent += ["credit_impairment_loss", "interest_expense"]
@@ -118,7 +123,7 @@ _DUE = (
 _LONG = "long_term_debt lease_liabilities pension_obligations provisions deferred_tax_liabilities"
 
 
-def _balance(found: dict[str, Any], near: Any) -> None:
+def _balance(found: dict[str, Any], near: Any, random: Random) -> None:
     for name in ("raw_materials", "work_in_progress", "finished_goods"):
         found[name] = near(400_000)
     found["inventories"] = _sum(found, "raw_materials work_in_progress finished_goods") + near(50_000)
@@ -137,6 +142,8 @@ def _balance(found: dict[str, Any], near: Any) -> None:
     }
     for name in f"{_DUE} {_LONG}".split():
         found[name] = near(owed.get(name, 200_000))
+    if random.random() < 0.05:
+        found["other_payables"] = near(9_000_000)  # more is owed than owned
     found["current_assets"] = _sum(found, _CURRENT)
     found["noncurrent_assets"] = _sum(found, _FIXED)
     found["total_assets"] = found["current_assets"] + found["noncurrent_assets"]
@@ -156,7 +163,9 @@ def _balance(found: dict[str, Any], near: Any) -> None:
 
 def _cash(found: dict[str, Any], near: Any, random: Random) -> None:
     found["depreciation_amortisation"] = near(420_000)
-    found["net_cash_operating"] = found["net_income"] + found["depreciation_amortisation"] + near(300_000) - 250_000
+    found["net_cash_operating"] = (
+        found["net_income"] + found["depreciation_amortisation"] + near(1_400_000, 0.9) - 1_600_000
+    )
     for name, size in {
         "share_based_compensation": 50_000,
         "cash_to_suppliers": 6_500_000,
