@@ -30,12 +30,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
-
-import lightgbm
+from typing import TYPE_CHECKING, Any, Final
 
 from domains.contract import DomainError, Recorder
 from domains.finance.modelcard import CardRefused, ModelCard, read_card
+
+if TYPE_CHECKING:
+    import lightgbm
 
 __all__ = [
     "CARD",
@@ -176,6 +177,8 @@ def lightgbm_booster(text: bytes) -> lightgbm.Booster:
     Raises:
         ModelAltered: LightGBM does not read it, so it was never a model.
     """
+    import lightgbm  # heavy, and needed where a model of trees is read alone
+
     try:
         return lightgbm.Booster(model_str=text.decode())
     except (lightgbm.basic.LightGBMError, UnicodeDecodeError, ValueError) as error:

@@ -104,7 +104,7 @@ def test_a_file_that_is_not_what_was_saved_is_refused(folder: Path, tmp_path: Pa
     assert "backup" in refused.value.remedy
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)  # it writes files
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_no_bit_of_the_manifest_can_be_turned_unseen(folder: Path, place: int, bit: int) -> None:
     good = (folder / models.MANIFEST).read_bytes()
