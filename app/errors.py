@@ -188,6 +188,18 @@ _STATUS: Final = {
     "weights_unavailable": 503,
     "weights_rejected": 503,
     "build_failed": 503,
+    "model_missing": 404,
+    "model_altered": 503,
+    "model_unusable": 503,
+    "credit_no_scorecard": 503,
+    "statement_limit": 413,
+    "factor_not_found": 404,
+    "company_not_found": 404,
+    "company_forbidden": 403,
+    "transaction_not_found": 404,
+    "too_many_transactions": 413,
+    "risk_model_unusable": 503,
+    "risk_state_unavailable": 503,
 }
 
 _INTERNAL: Final = Description(
