@@ -190,7 +190,10 @@ def _placed(figures: Sequence[Figure], length: int) -> tuple[list[tuple[Figure, 
     stocks = [f for f in figures if CONCEPTS[f.concept or ""].nature == "stock"]
     ends = {figure.mark.end for figure in flows}
     whole = {figure.mark.end for figure in stocks if figure.concept == "total_assets"}
-    ends |= {end for end in whole if _fits(end, ends, length)} if ends else whole
+    if ends:
+        ends |= {end for end in whole if _fits(end, ends, length)}
+    else:
+        ends = whole or {figure.mark.end for figure in stocks}
     kept = sorted(ends)[-_KEPT:]
     if len(ends) > LIMITS.periods and not any(figure.filed for figure in figures):
         raise LimitExceeded(f"There are more than {LIMITS.periods} periods.", remedy="Give the newest ones.")

@@ -255,8 +255,10 @@ class _Wide(_Reader):
             if joined == cell.text or len(joined) > 160:
                 continue
             mark = read_period(joined, year_end=self._defaults.year_end)
-            if mark is not None and (alone is None or mark.end.year == alone.end.year):
-                return mark
+            if mark is None or (alone is not None and mark.end.year != alone.end.year):
+                continue
+            if alone is not None or mark != read_period(" ".join(above[depth:]), year_end=self._defaults.year_end):
+                return mark  # the cell itself says something of time, it does not only stand under a heading
         return alone
 
     def _reads(self, text: str) -> bool:
@@ -292,11 +294,10 @@ class _Wide(_Reader):
 
     def _data(self, row: Sequence[GridCell]) -> None:
         for at, mark in self._marks.items():
-            if at >= len(row):
-                continue
+            cell = row[at] if at < len(row) else GridCell(None, "")
             label = next((row[column].text for column in self._labels[at] if _is_name(row, column)), "")
             if label:
-                self._take(label, row[at], mark, self._unit, shares=self._shares)
+                self._take(label, cell, mark, self._unit, shares=self._shares)
 
     def _has_amount(self, row: Sequence[GridCell], at: int) -> bool:
         return at < len(row) and row[at].value is not None and bool(row[at].text)
