@@ -92,6 +92,7 @@ class Pipeline:
         ledger: AuditSink,
         content: ContentStore,
         versions: Callable[[], Mapping[str, Any]],
+        certify: Callable[[Receipt], Receipt] = lambda receipt: receipt,
         passages: int = 5,
         prompt_tokens: int = 6000,
         max_question_chars: int = 8000,
@@ -108,6 +109,7 @@ class Pipeline:
             ledger: Where intents and outcomes become durable; called in a thread.
             content: Where texts are kept, sealed, that the ledger commits to; called in a thread.
             versions: What the model and the index are at this moment, for the ledger.
+            certify: Adds the proof and the signed checkpoint to the receipt of an answer; called in a thread.
             passages: Passages that are searched for.
             prompt_tokens: Most tokens of a prompt.
             max_question_chars: Longest question.
@@ -121,6 +123,7 @@ class Pipeline:
         self._ledger = ledger
         self._content = content
         self._versions = versions
+        self._certify = certify
         self._passages = passages
         self._prompt_tokens = prompt_tokens
         self._max_question_chars = max_question_chars
@@ -258,6 +261,8 @@ class Pipeline:
         run.intent = None  # closed: nothing that happens from here on may close it again
         if cancelled:
             raise asyncio.CancelledError
+        with run.timed("certify"):
+            receipt = await asyncio.to_thread(self._certify, receipt)
         _log.info(
             "answer.finished",
             answer=run.answer_id,

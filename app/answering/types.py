@@ -44,7 +44,8 @@ class Receipt(_Value):
     """Where the record of this answer stands in the ledger.
 
     `entry` is the index of the outcome event (from 0), `leaf` its RFC 6962 leaf hash and `root` the Merkle root of
-    the tree of `size` entries that contains it, all lower-case hexadecimal.
+    the tree of `size` entries that contains it, all lower-case hexadecimal. `size` is greater than `entry`, and more
+    than one greater where other entries became durable in the same moment.
     """
 
     entry: int
@@ -52,6 +53,12 @@ class Receipt(_Value):
     size: int
     root: str
     time: str = Field(description="RFC 3339, UTC.")
+    proof: tuple[str, ...] = Field(
+        default=(), description="RFC 6962 inclusion proof from the leaf to the root, hexadecimal, the sibling first."
+    )
+    checkpoint: str | None = Field(
+        default=None, description="The tree's size and root, signed by the ledger: a C2SP checkpoint."
+    )
 
 
 class Answer(_Value):
