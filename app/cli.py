@@ -7,6 +7,7 @@ and start one for themselves when none runs.
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import time
@@ -190,12 +191,20 @@ def evaluate(
         if data is None or not data.is_dir():
             raise errors.BadRequest(f"{data} is not a folder.", remedy="Give the data set's folder with --data.")
         settings = load()
-        weights = fetch(
-            card("all-minilm-l6-v2"), settings.model_dir, offline=settings.offline, report=lambda step: note(step.step)
-        )
-        workdir = settings.data_dir / "eval"  # keeps the embeddings, so that a second run is quick
-        workdir.mkdir(parents=True, exist_ok=True)
-        found = suites[suite](data, limit=limit, seed=seed, embedder_folder=weights, workdir=workdir, report=note)
+        run = suites[suite]
+        wanted = inspect.signature(run).parameters
+        lent: dict[str, Any] = {}
+        if "embedder_folder" in wanted:  # only suites that search need the weights
+            lent["embedder_folder"] = fetch(
+                card("all-minilm-l6-v2"),
+                settings.model_dir,
+                offline=settings.offline,
+                report=lambda step: note(step.step),
+            )
+        if "workdir" in wanted:
+            lent["workdir"] = settings.data_dir / "eval"  # keeps the embeddings, so that a second run is quick
+            lent["workdir"].mkdir(parents=True, exist_ok=True)
+        found = run(data, limit=limit, seed=seed, report=note, **lent)
         text = json.dumps(found, ensure_ascii=False, indent=2)
         if json_out is not None:
             json_out.write_text(text + "\n", encoding="utf-8")
