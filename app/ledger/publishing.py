@@ -24,7 +24,7 @@ from app.errors import LedgerError, NotFound, ProofInvalid
 from app.ledger.checkpoint import Checkpoint
 from app.ledger.checkpoint_folder import CheckpointFolder
 from app.ledger.checkpoint_signer import CheckpointSigner
-from app.ledger.note import Note
+from app.ledger.note import Note, VerifierKey
 from app.ledger.proving import Prover
 from app.ledger.witness_client import WitnessClient
 
@@ -108,6 +108,11 @@ class Publisher:
             self._watch.places.append(_Place(witness.url, partial(self._witnessed, witness)))
         if signer.last is not None:  # an earlier process may have ended between signing and publishing
             self._watch.note, self._watch.size = signer.last, Checkpoint.parse(signer.last.text).size
+
+    @property
+    def keys(self) -> tuple[VerifierKey, ...]:
+        """The keys that the ledger has signed with, the one in force last."""
+        return tuple(period.key for period in self._signer.identity.keys)
 
     def start(self) -> None:
         """Publish from now on."""
