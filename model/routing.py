@@ -33,7 +33,17 @@ from typing import Any, Final, Literal, get_args
 from model.capacity import capacity_of, place
 from model.errors import RoutingRejected
 
-__all__ = ["DomainPrior", "GroupScore", "Routing", "RoutingPolicy", "Scores", "gate_logits", "preferences", "route"]
+__all__ = [
+    "DomainPrior",
+    "GroupScore",
+    "Routing",
+    "RoutingPolicy",
+    "Scores",
+    "check_inputs",
+    "gate_logits",
+    "preferences",
+    "route",
+]
 
 Scores = Literal["softmax", "sigmoid", "softmax_of_chosen"]
 GroupScore = Literal["largest", "two_largest"]
@@ -174,7 +184,7 @@ def route(
     """
     import torch
 
-    _check_inputs(logits, policy, bias, domains)
+    check_inputs(logits, policy, bias, domains)
     count = policy.chosen(layer)
     wanted = _with_prior(logits.float(), policy, domains)  # (T, E)
     tempered = wanted / _temperature(wanted, policy)  # (T, E)
@@ -216,6 +226,36 @@ def preferences(scores: Any, wanted: Any, policy: RoutingPolicy, *, bias: Any | 
     shut = grouped.new_ones(ranks.shape).scatter_(-1, best, 0.0)  # (T, G)
     shut = shut.repeat_interleave(policy.experts // policy.groups, dim=-1)  # (T, E)
     return order.gather(-1, shut.gather(-1, order).sort(dim=-1, stable=True).indices)  # (T, E)
+
+
+def check_inputs(
+    logits: Any, policy: RoutingPolicy, bias: Any | None, domains: Any | None, *, values: bool = True
+) -> None:
+    """Refuse tensors that `route` does not take.
+
+    Args:
+        logits: As there.
+        policy: As there.
+        bias: As there.
+        domains: As there.
+        values: Whether to read the domains as well, which waits for their device.
+
+    Raises:
+        RoutingRejected: see its message.
+    """
+    if not logits.is_floating_point() or logits.ndim != 2 or logits.shape[1] != policy.experts:
+        raise _reject(
+            f"The gate's logits have the shape {_shape(logits)}, type {logits.dtype}.",
+            f"Floats of shape (tokens, {policy.experts}) are needed.",
+        )
+    if bias is not None and tuple(bias.shape) != (policy.experts,):
+        raise _reject(f"The bias has the shape {_shape(bias)}.", f"({policy.experts},) is needed.")
+    if domains is None:
+        return
+    if domains.is_floating_point() or tuple(domains.shape) != (logits.shape[0],):
+        raise _reject(f"The domains have the shape {_shape(domains)}, type {domains.dtype}.", "One int a token.")
+    if values and domains.numel() and not -1 <= int(domains.min()) <= int(domains.max()) < max(1, len(policy.priors)):
+        raise _reject("A token names a domain that the policy does not have.", "Use RoutingPolicy.domain, or -1.")
 
 
 def _with_prior(logits: Any, policy: RoutingPolicy, domains: Any | None) -> Any:
@@ -318,22 +358,6 @@ def _check_priors(policy: RoutingPolicy) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_inputs(logits: Any, policy: RoutingPolicy, bias: Any | None, domains: Any | None) -> None:
-    if not logits.is_floating_point() or logits.ndim != 2 or logits.shape[1] != policy.experts:
-        raise _reject(
-            f"The gate's logits have the shape {_shape(logits)}, type {logits.dtype}.",
-            f"Floats of shape (tokens, {policy.experts}) are needed.",
-        )
-    if bias is not None and tuple(bias.shape) != (policy.experts,):
-        raise _reject(f"The bias has the shape {_shape(bias)}.", f"({policy.experts},) is needed.")
-    if domains is None:
-        return
-    if domains.is_floating_point() or tuple(domains.shape) != (logits.shape[0],):
-        raise _reject(f"The domains have the shape {_shape(domains)}, type {domains.dtype}.", "One int a token.")
-    if domains.numel() and not -1 <= int(domains.min()) <= int(domains.max()) < max(1, len(policy.priors)):
-        raise _reject("A token names a domain that the policy does not have.", "Use RoutingPolicy.domain, or -1.")
 
 
 def _check_gate(hidden: Any, weight: Any) -> None:
