@@ -42,6 +42,14 @@ class Metrics:
         self.documents = Gauge("vouch_documents", "Documents, by state.", ["state"], registry=self.registry)
         self.passages = Gauge("vouch_passages", "Passages in the index.", registry=self.registry)
         self.ledger_entries = Gauge("vouch_ledger_entries", "Entries of the ledger.", registry=self.registry)
+        self.ledger_copy_lag = Gauge(
+            "vouch_ledger_copy_lag", "Entries that the searchable copy does not have yet.", registry=self.registry
+        )
+        self.ledger_unpublished = Gauge(
+            "vouch_ledger_unpublished",
+            "Entries that no published checkpoint contains yet.",
+            registry=self.registry,
+        )
         self.model_ready = Gauge("vouch_model_ready", "1 when the model answers, else 0.", registry=self.registry)
 
     def exposition(self) -> bytes:

@@ -22,8 +22,12 @@ from app.errors import Forbidden, LedgerError
 from app.identity.keys import KeyStore
 from app.identity.principal import OPERATOR, Principal
 from app.identity.secret import installation_secret
+from app.ledger.copying import LedgerCopy
 from app.ledger.domain_recorder import DomainRecorder
+from app.ledger.examination import Examination
+from app.ledger.following import Follower
 from app.ledger.log import Ledger
+from app.ledger.publication import open_publisher
 from app.ledger.vault import Vault
 from app.metrics import Metrics
 from app.settings import Settings
@@ -85,7 +89,16 @@ class Service:
         self._database = connect(settings.database)
         upgrade(self._database)
         self.vault = Vault(connect(settings.database, durable=True), self._secret)
-        self.ledger = Ledger(connect(settings.ledger, durable=True))
+        ledger_store = connect(settings.ledger, durable=True)
+        self.ledger = Ledger(ledger_store)
+        try:
+            self.publisher = open_publisher(settings, self.ledger, ledger_store, actor=OPERATOR)
+        except BaseException:
+            self.ledger.close()
+            raise
+        self.copy = LedgerCopy(self._database, self.ledger)
+        self.examination = Examination(self.ledger, self.copy, self.vault, self.ledger)
+        self._follower = Follower(self.copy, lambda: self.ledger.size)
         self.keys = KeyStore(self._database, self._secret)
         self.catalog = Catalog(self._database)
         self.registry: Registry = load()
@@ -118,6 +131,7 @@ class Service:
             chat_factory=chat or self._chat,
             ledger=self.ledger,
             content=self.vault,
+            certify=self.publisher.certify,
             versions=self.versions,
             passages=settings.passages,
             prompt_tokens=settings.context_tokens - settings.answer_tokens,
@@ -147,6 +161,8 @@ class Service:
         closed = self.ledger.close_dangling(OPERATOR)
         self.ledger.append("service.start", actor=OPERATOR, body={"versions": dict(self.versions()), "closed": closed})
         log.info("service.start", closed=closed, domains=sorted(self.domain_names))
+        self._follower.start()
+        self.publisher.start()
         self._worker = threading.Thread(target=self._bring_up_search, name="ingest", daemon=True)
         self._worker.start()
         self.engine.start()
@@ -163,6 +179,8 @@ class Service:
             self.ledger.append("service.stop", actor=OPERATOR, body={})
         except LedgerError as error:
             log.error("service.stop_unrecorded", code=error.code)
+        self._follower.stop()
+        self.publisher.stop()
         self.ledger.close()
         self.vault.engine.dispose()
         self._database.dispose()
@@ -303,12 +321,19 @@ class Service:
             "version": metadata.version("vouch"),
         }
 
+    def record_state(self) -> dict[str, Any]:
+        """Return how far the ledger and its searchable copy are, and why the copy is not being filled, if so."""
+        copied = self.examination.state() | {"copy_problem": self._follower.problem}
+        return copied | {"checkpoints": self.publisher.state()}
+
     def exposition(self) -> bytes:
         """Return the metrics, with the gauges brought up to date."""
         for name, count in self._documents_by_state().items():
             self.metrics.documents.labels(state=name).set(count)
         self.metrics.passages.set(self.index.size)
         self.metrics.ledger_entries.set(self.ledger.size)
+        self.metrics.ledger_unpublished.set(self.publisher.state()["lag"])
+        self.metrics.ledger_copy_lag.set(max(0, self.ledger.size - self.copy.size))
         self.metrics.model_ready.set(self.engine.state.stage == "ready")
         return self.metrics.exposition()
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import SettingsError
@@ -29,8 +31,13 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 _NOT_SETTINGS: Final = frozenset({"VOUCH_CONFIG", "VOUCH_API_KEY", "VOUCH_PYTHON"})
 """Read by the launcher or the command line, not part of the service's settings; `VOUCH_TEST_*` belongs to the tests."""
 
+_LISTS: Final = frozenset({"allowed_hosts", "witness_urls", "witness_keys"})
+"""Written with commas between the values."""
+
 _WEAK_SECRETS: Final = frozenset({"secret", "changeme", "change-me", "password", "admin", "default", "vouch", "test"})
 _LEAST_SECRET: Final = 32
+_MOST_DAYS: Final = 36_525
+"""A hundred years."""
 
 
 class Settings(BaseSettings):
@@ -52,7 +59,7 @@ class Settings(BaseSettings):
     secret: str = Field(
         default="",
         repr=False,
-        description="Keys the hashes of API keys and the sealed content, at least 32 characters; empty: made at first start.",
+        description="Keys API keys' hashes and the sealed content, at least 32 characters; empty: made at first start.",
     )
 
     # where things are kept
@@ -95,6 +102,28 @@ class Settings(BaseSettings):
     max_question_chars: int = Field(default=8000, ge=1, description="Longest question, in characters.")
     max_concurrent_answers: int = Field(default=8, ge=1, description="Questions answered at the same time.")
 
+    # the record
+    retention_days: Mapping[str, int] = Field(
+        default={},
+        description="Days to keep ledger entries, by domain, `*` for all others; empty: nothing is ever pruned.",
+    )
+
+    # checkpoints of the record
+    checkpoint_events: int = Field(default=1000, ge=1, description="Most ledger entries before a checkpoint is signed.")
+    checkpoint_seconds: float = Field(
+        default=300.0, gt=0, description="Longest time before a checkpoint is signed when there are new entries."
+    )
+    checkpoint_dir: Path | None = Field(
+        default=None,
+        description="A folder that the service can add to and not rewrite, for a copy of each checkpoint.",
+    )
+    witness_urls: tuple[str, ...] = Field(
+        default=(), description="Witnesses that cosign checkpoints, for example `http://witness:8090`."
+    )
+    witness_keys: tuple[str, ...] = Field(
+        default=(), description="The witnesses' verifier keys, in the order of `witness_urls`."
+    )
+
     # watching
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log line."
@@ -112,6 +141,24 @@ class Settings(BaseSettings):
         """Take values from the constructor alone: `load` has merged environment and file before."""
         return (init_settings,)
 
+    @field_validator("retention_days", mode="before")
+    @classmethod
+    def _as_table(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value) if value.strip() else {}
+        except ValueError:
+            raise ValueError('not a table; write {"finance": 7305, "*": 183}') from None
+
+    @field_validator("retention_days")
+    @classmethod
+    def _real_days(cls, value: Mapping[str, int]) -> Mapping[str, int]:
+        for name, days in value.items():
+            if not 1 <= days <= _MOST_DAYS:
+                raise ValueError(f"{days} days for {name!r} is no time to keep anything; give 1 to {_MOST_DAYS}")
+        return MappingProxyType(dict(value))
+
     @model_validator(mode="after")
     def _safe_beyond_loopback(self) -> Self:
         if not self.on_loopback and self.auth == "local":
@@ -121,6 +168,16 @@ class Settings(BaseSettings):
             )
         if self.secret and (len(self.secret) < _LEAST_SECRET or self.secret.lower() in _WEAK_SECRETS):
             raise ValueError(f"secret: too weak; give at least {_LEAST_SECRET} random characters, or leave it empty")
+        return self
+
+    @model_validator(mode="after")
+    def _a_key_for_each_witness(self) -> Self:
+        if len(self.witness_urls) != len(self.witness_keys):
+            raise ValueError(
+                f"witness_keys: {len(self.witness_keys)} keys for {len(self.witness_urls)} witnesses; give one for each"
+            )
+        if strange := [url for url in self.witness_urls if not url.startswith(("http://", "https://"))]:
+            raise ValueError(f"witness_urls: {strange[0]!r} is no http or https address")
         return self
 
     @property
@@ -153,9 +210,10 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     environ = os.environ if environ is None else environ
     values = _from_file(environ) | _from_environment(environ) | overrides
     _refuse_unknown(values)
-    for name in ("data_dir", "model_dir"):
-        if name in values:
+    for name in ("data_dir", "model_dir", "checkpoint_dir"):
+        if values.get(name):
             values[name] = Path(values[name]).expanduser()
+    values["checkpoint_dir"] = values.get("checkpoint_dir") or None
     values.setdefault("model_dir", Path("~/.cache/vouch/models").expanduser())
     try:
         return Settings(**values)
@@ -171,7 +229,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for key, value in environ.items():
         if key.startswith(PREFIX) and key not in _NOT_SETTINGS and not key.startswith("VOUCH_TEST_"):
             name = key.removeprefix(PREFIX).lower()
-            values[name] = tuple(value.split(",")) if name == "allowed_hosts" else value
+            values[name] = tuple(filter(None, value.split(","))) if name in _LISTS else value
     return values
 
 

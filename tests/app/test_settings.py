@@ -112,3 +112,20 @@ def test_hosts_are_a_comma_separated_list_in_the_environment() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert [name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")] == []
+
+
+def test_each_witness_has_its_key_and_its_address() -> None:
+    given = {"VOUCH_WITNESS_URLS": "http://one:8090,https://two", "VOUCH_WITNESS_KEYS": "key of one,key of two"}
+    settings = load(given)
+    assert settings.witness_urls == ("http://one:8090", "https://two")
+    assert settings.witness_keys == ("key of one", "key of two")
+    with pytest.raises(SettingsError, match="1 keys for 2 witnesses"):
+        load(given | {"VOUCH_WITNESS_KEYS": "key of one"})
+    with pytest.raises(SettingsError, match="'ftp://two' is no http or https address"):
+        load(given | {"VOUCH_WITNESS_URLS": "http://one:8090,ftp://two"})
+    assert load({"VOUCH_WITNESS_URLS": "", "VOUCH_WITNESS_KEYS": ""}).witness_urls == ()
+
+
+def test_an_outside_folder_for_checkpoints_is_a_path_or_nothing() -> None:
+    assert load({}).checkpoint_dir is load({"VOUCH_CHECKPOINT_DIR": ""}).checkpoint_dir is None
+    assert load({"VOUCH_CHECKPOINT_DIR": "~/log"}).checkpoint_dir == Path.home() / "log"
