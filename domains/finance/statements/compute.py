@@ -28,6 +28,7 @@ __all__ = ["BOUND", "compute"]
 BOUND: Final = Decimal(10) ** 24
 """No factor of figures below 10 to the 21st means anything beyond this."""
 
+_ZERO: Final = Decimal(0)
 _NAMES: Final = tuple(CONCEPTS)
 
 
@@ -82,7 +83,7 @@ def _computed(factor: Factor, point: Point, place: int, *, barred: Reason | None
         value, reason = None, Reason("out_of_range", (factor.id,))
     if reason is not None:
         return Computed(factor, period, None, _told(reason, factor, cells.run.end(place)), inputs, assumed)
-    return Computed(factor, period, value, None, inputs, assumed)
+    return Computed(factor, period, value or _ZERO, None, inputs, assumed)  # -0 and 0E-30 are 0
 
 
 def _told(reason: Reason, factor: Factor, end: str) -> Reason:

@@ -56,6 +56,9 @@ LONGEST: Final = 2_000
 _DEEPEST: Final = 40
 """Nested brackets and calls; the interpreter's own stack is far from full then."""
 
+_MOST: Final = 200
+"""Operations of one formula: a chain of sums is a tree as deep as it is long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -173,6 +176,7 @@ class _Parser:
         self.text = text
         self.definitions = definitions
         self.depth = 0
+        self.operations = 0
         if len(text) > LONGEST:
             self.refuse(f"longer than {LONGEST} characters", LONGEST)
         self.tokens = list(self._scan())
@@ -197,9 +201,12 @@ class _Parser:
 
     def take(self, *signs: str) -> str | None:
         """Consume the next token if it is one of `signs`."""
-        kind, value, _ = self.tokens[self.place]
+        kind, value, column = self.tokens[self.place]
         if kind == "sign" and value in signs:
             self.place += 1
+            self.operations += 1
+            if self.operations > _MOST:
+                self.refuse(f"more than {_MOST} operations", column)
             return value
         return None
 

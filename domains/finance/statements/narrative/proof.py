@@ -50,7 +50,7 @@ _SIGNIFICANT: Final = 2
 
 _IN_WORDS: Final = re.compile(
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion|half|"
-    r"halved|third|thirds|quarters?|twice|double[ds]?|doubling|triple[ds]?|tenfold|\w+fold)\b"
+    r"halved|third|thirds|(?:a|one) quarter of|twice|double[ds]?|doubling|triple[ds]?|tenfold|\w+fold)\b"
     r"|[一二三四五六七八九十百千万亿两半]+(?:成|倍|个|家|天|年|月|元|分之)|翻[一二两]?番|翻倍|一半|过半|百分之|减半",
     re.IGNORECASE,
 )
@@ -102,7 +102,7 @@ def prove_free(text: str, allowed: Sequence[Said], statements: Statements, *, la
     found = _figures(text)
     if isinstance(found, str):
         return found
-    if words := _IN_WORDS.search(text):
+    if words := _IN_WORDS.search(_FIGURE.sub(" ", text)):
         return f"a number in words that cannot be recomputed ({words[0]})"
     quantities = [item for item in allowed if isinstance(item, Quantity)]
     periods: list[_Read] = []

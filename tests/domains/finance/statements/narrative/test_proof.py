@@ -176,6 +176,9 @@ ALLOWED = (
         "The net margin was -2.2%.",
         "Nothing is said in figures.",
         "流动比率为1.3。",
+        "Revenue was CNY 0.9 thousand.",
+        "营业收入为0.09万元。",
+        "In the quarter to that day nothing changed.",
     ],
 )
 def test_a_models_sentence_passes_when_each_figure_was_computed(text: str) -> None:
@@ -199,6 +202,7 @@ def test_a_models_sentence_passes_when_each_figure_was_computed(text: str) -> No
         "It has about 1 problem.",
         "负债增加了两倍。",
         "毛利率为百分之二十。",
+        "It is a quarter of that.",
     ],
 )
 def test_a_models_sentence_with_a_figure_of_its_own_is_struck(text: str) -> None:
