@@ -17,7 +17,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from app import errors
-from app.cli_admin import audit, models, users
+from app.cli_admin import models, users
+from app.cli_audit import audit
+from app.cli_examine import add_to
 from app.console import note, told
 from app.settings import load
 
@@ -25,6 +27,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(models, name="model")
+add_to(audit)
 app.add_typer(audit, name="audit")
 app.add_typer(users, name="users")
 

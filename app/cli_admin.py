@@ -1,24 +1,21 @@
-"""`./vouch model`, `audit` and `users`: the commands of whoever looks after the machine, the record and the keys."""
+"""`./vouch model` and `users`: the commands of whoever looks after the machine and the keys."""
 
 from __future__ import annotations
 
 import json
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from app import errors
-from app.answering.types import Receipt
 from app.console import ProgressLine, note, told
 from app.settings import Settings, load
 
-__all__ = ["audit", "models", "users"]
+__all__ = ["models", "users"]
 
 models = typer.Typer(no_args_is_help=True, help="Build, serve and check the model.")
-audit = typer.Typer(no_args_is_help=True, help="Verify and export the ledger.")
 users = typer.Typer(no_args_is_help=True, help="Keys for people and programs.")
 
 _DONE: Final = ("ready", "failed")
@@ -127,39 +124,3 @@ def users_revoke(key_id: Annotated[str, typer.Argument(help="Id from `users list
     with told():
         _keys(load()).revoke(key_id)
         note(f"revoked {key_id}")
-
-
-def _reader(settings: Settings) -> Any:
-    from app.ledger.reading import LedgerReader
-    from app.storage.engine import connect
-
-    return LedgerReader(connect(settings.ledger, durable=True))
-
-
-def _receipt(text: str) -> Receipt:
-    size, _, root = text.partition(":")
-    if not size.isdecimal() or len(root) != 64:
-        raise errors.BadRequest(f"{text!r} is not SIZE:ROOT.", remedy="Take `size` and `root` of an answer's receipt.")
-    return Receipt(entry=int(size) - 1, leaf="", size=int(size), root=root, time="")
-
-
-@audit.command("verify")
-def audit_verify(
-    known: Annotated[
-        list[str] | None, typer.Option(help="SIZE:ROOT of a receipt that you kept elsewhere; repeat it.")
-    ] = None,
-) -> None:
-    """Hash the whole ledger anew and compare it with what was recorded, and with receipts that you kept."""
-    with told():
-        report = _reader(load()).verify(known=[_receipt(text) for text in known or []])
-        typer.echo(json.dumps({"size": report.size, "root": report.root, "intact": True}))
-
-
-@audit.command("export")
-def audit_export(path: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
-    """Write all entries to a file that anyone can check with app/ledger/verifier.py, a program that stands alone."""
-    with told():
-        from app.ledger.export import export
-
-        report = export(_reader(load()), path)
-        typer.echo(json.dumps({"path": str(path), "size": report.size, "root": report.root}))

@@ -51,7 +51,8 @@ def build(service: Service) -> gr.Blocks:
             gr.HTML('<div id="vouch-status" role="status" aria-live="polite"></div>', container=False)
             gr.HTML(_documents(), container=False)
         gr.HTML(
-            '<header id="vouch-head"><h1>Vouch</h1><p data-say="tagline"></p></header>',
+            '<header id="vouch-head"><h1>Vouch</h1><p data-say="tagline"></p>'
+            '<a id="vouch-audit" href="/audit" data-say="audit_open" hidden></a></header>',
             container=False,
         )
         chat = gr.Chatbot(

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from app.api.guard import authenticate
 from app.errors import NotFound, VouchError
 from app.service import Service
-from ui import viewer
+from ui import audit, viewer
 from ui.chat import CSS, HEAD, I18N, THEME, build
 from ui.words import CATALOG
 
@@ -41,6 +41,7 @@ def add(app: FastAPI, service: Service) -> None:
 
 async def _add(app: FastAPI, service: Service) -> None:
     app.include_router(viewer.router)
+    app.include_router(audit.router)
     app.include_router(_static())
 
     def who(request: Request) -> str:
@@ -74,7 +75,8 @@ def _static() -> APIRouter:
     router = APIRouter(include_in_schema=False)
     files = {path.name: path.read_bytes() for path in _STATIC.iterdir() if path.suffix in _TYPES}
     words = f"window.vouchWords = {json.dumps(CATALOG, ensure_ascii=False)};\n".encode()
-    files["page.js"] = words + files["page.js"]
+    for name in ("page.js", "audit.js"):
+        files[name] = words + files[name]
 
     @router.get("/")
     async def home() -> RedirectResponse:

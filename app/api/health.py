@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from app.api.guard import Caller, TheService
+from app.identity.principal import Permission
 
 __all__ = ["router"]
 
@@ -30,9 +31,10 @@ async def readyz(service: TheService) -> JSONResponse:
 
 
 @router.get("/v1/status", summary="How far the model is")
-async def status(_caller: Caller, service: TheService) -> dict[str, Any]:
-    """Return the model's stage with progress, and the state of the documents."""
-    return await asyncio.to_thread(service.status)
+async def status(caller: Caller, service: TheService) -> dict[str, Any]:
+    """Return the model's stage with progress, the state of the documents, and what the caller may do."""
+    may = [permission.value for permission in Permission if caller.may(permission)]
+    return await asyncio.to_thread(service.status) | {"may": may}
 
 
 @router.get("/v1/domains", summary="Domains")

@@ -32,6 +32,7 @@ class Access:
 
 
 _PIPELINE = "app.answering.pipeline"
+_EXAMINATION = "app.ledger.examination"
 _LIVENESS = "says whether the service runs; shows nothing of anyone"
 _PAGE = "static part of the page; shows no content"
 
@@ -59,8 +60,15 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/v1/documents/{document_id}/pages/{page}"): Access(Permission.READ, record="document.read"),
         ("GET", "/v1/documents/{document_id}/pages/{page}/image"): Access(Permission.READ, record="document.read"),
         ("GET", "/view/{document_id}/{page}"): Access(Permission.READ, record="document.read"),
+        ("GET", "/audit"): Access(Permission.AUDIT, exempt=_PAGE),
         ("GET", "/v1/audit/entries"): Access(Permission.AUDIT, record="audit.read"),
         ("GET", "/v1/audit/entries/{entry}"): Access(Permission.AUDIT, record="audit.read"),
+        ("PUT", "/v1/finance/transactions/rules"): Access(Permission.ADMIN, record="finance.rules.change"),
+        ("GET", "/v1/audit/state"): Access(Permission.AUDIT, record="audit.read"),
+        ("GET", "/v1/audit/search"): Access(Permission.AUDIT, recorded_by=_EXAMINATION),
+        ("GET", "/v1/audit/export"): Access(Permission.AUDIT, recorded_by=_EXAMINATION),
+        ("GET", "/v1/audit/answers/{answer_id}"): Access(Permission.AUDIT, record="audit.read"),
+        ("GET", "/v1/openings/{record}"): Access(Permission.ASK, recorded_by="app.ledger.opening"),
         ("POST", "/v1/audit/verify"): Access(Permission.AUDIT, record="audit.verify"),
     }
 )

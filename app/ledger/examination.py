@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Literal
 
 from app.answering.types import Receipt
+from app.errors import LedgerError
 from app.identity.principal import Principal
 from app.ledger.comparing import compare, require_equal
 from app.ledger.copying import LedgerCopy
@@ -17,7 +19,7 @@ from app.ledger.story import story
 from app.ledger.tabular import to_csv, to_json
 from app.ledger.vault import Vault
 
-__all__ = ["Examination", "Form"]
+__all__ = ["Examination", "Form", "verify_all"]
 
 Form = Literal["csv", "json"]
 
@@ -60,28 +62,13 @@ class Examination:
         return open_entry(self._reader, self._vault, self._sink, seq=seq, caller=caller)
 
     def verify(self, *, known: Iterable[Receipt] = ()) -> dict[str, Any]:
-        """Hash the ledger anew, then hold each row of the searchable copy against it.
-
-        Raises:
-            LedgerCorrupt: names the first entry that is wrong.
-            CopyDiffers: names the first row of the copy that is wrong; the ledger itself is intact.
-            LedgerUnavailable: one of them cannot be read.
-        """
-        report = self._reader.verify(known=known)
-        self._copy.catch_up()
-        compared = compare(self._reader, self._copy)
-        require_equal(compared)
-        return {
-            "size": report.size,
-            "root": report.root,
-            "minimum": report.minimum,
-            "copy_rows": compared.rows,
-            "copy_behind": compared.behind,
-            "intact": True,
-        }
+        """Verify ledger and copy; see `verify_all`."""
+        return verify_all(self._reader, self._copy, known=known)
 
     def state(self) -> dict[str, Any]:
-        """Return how far ledger and copy are."""
+        """Return how far ledger and copy are, after the copy has taken what is new, where it can."""
+        with suppress(LedgerError):  # why it cannot is what the caller wants to see
+            self._copy.catch_up()
         size = self._reader.size
         return {
             "size": size,
@@ -89,3 +76,25 @@ class Examination:
             "minimum": self._reader.minimum,
             "copied": self._copy.size,
         }
+
+
+def verify_all(reader: LedgerReader, copy: LedgerCopy, *, known: Iterable[Receipt] = ()) -> dict[str, Any]:
+    """Hash the ledger anew, then hold each row of the searchable copy against it.
+
+    Raises:
+        LedgerCorrupt: names the first entry that is wrong.
+        CopyDiffers: names the first row of the copy that is wrong; the ledger itself is intact.
+        LedgerUnavailable: one of them cannot be read.
+    """
+    report = reader.verify(known=known)
+    copy.catch_up()
+    compared = compare(reader, copy)
+    require_equal(compared)
+    return {
+        "size": report.size,
+        "root": report.root,
+        "minimum": report.minimum,
+        "copy_rows": compared.rows,
+        "copy_behind": compared.behind,
+        "intact": True,
+    }

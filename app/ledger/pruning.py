@@ -106,7 +106,7 @@ def prune(made: Plan, engine: Engine, sink: AuditSink, *, vault: Vault, actor: P
         VaultUnavailable: the same, for the sealed content.
     """
     if not made.entries:
-        raise BadRequest(f"Nothing can be pruned: {made.ends}.", remedy="See docs/ledger.md on retention.")
+        raise BadRequest(f"Nothing can be pruned: {made.ends}.", remedy="See docs/examination.md on retention.")
     intent = sink.append(PRUNE_INTENT, actor=actor, body=made.body())
     try:
         texts = vault.discard(made.answers)

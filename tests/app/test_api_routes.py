@@ -19,6 +19,14 @@ from tests.app.conftest import REPORT, add, serving
 
 Make = Callable[..., Service]
 HOST = {"VOUCH_AUTH": "keys"}
+NOTHING = {
+    "document_id": "0" * 32,
+    "page": "1",
+    "entry": "0",
+    "name": "page.js",
+    "answer_id": "0" * 32,
+    "record": "0",
+}
 
 
 def routes_of(service: Service) -> Iterator[tuple[str, str]]:
@@ -61,6 +69,8 @@ def test_every_route_leaves_an_entry_or_is_excused(make_service: Make) -> None:
     service = make_service("Revenue of Halden Marine was 412 million euro in 2025 [1].")
     with serving(service, pages=True) as client:
         ids = {"document_id": add(client, "report.md", REPORT)["id"], "page": "1", "entry": "0", "name": "page.js"}
+        answer = call(client, "POST", "/v1/ask", {}).json()
+        ids |= {"answer_id": answer["id"], "record": str(answer["receipt"]["entry"])}
         order = sorted(TABLE, key=lambda key: key[0] == "DELETE")  # deleting comes last
         for method, path in order:
             before = service.ledger.size
@@ -72,7 +82,7 @@ def test_every_route_leaves_an_entry_or_is_excused(make_service: Make) -> None:
 
 
 def test_without_a_key_nothing_but_liveness_is_open(make_service: Make) -> None:
-    ids = {"document_id": "0" * 32, "page": "1", "entry": "0", "name": "page.js"}
+    ids = NOTHING
     with serving(make_service(environ=HOST), pages=True) as client:
         for (method, path), rule in TABLE.items():
             reply = call(client, method, path, ids)
@@ -89,7 +99,7 @@ def test_without_a_key_nothing_but_liveness_is_open(make_service: Make) -> None:
 def test_each_role_reaches_what_it_was_granted_and_no_more(make_service: Make, role: Role) -> None:
     service = make_service(environ=HOST)
     key = service.keys.create("someone", role=role, labels=frozenset({"internal"}), collections=frozenset({"default"}))
-    ids = {"document_id": "0" * 32, "page": "1", "entry": "0", "name": "page.js"}
+    ids = NOTHING
     with serving(service, pages=True, headers={"Authorization": f"Bearer {key}"}) as client:
         for (method, path), rule in TABLE.items():
             if rule.permission is None:
@@ -143,6 +153,14 @@ def test_every_failure_has_one_shape(make_service: Make) -> None:
             client.post("/v1/documents", data={"files": "not a file"}),
             client.get("/v1/audit/entries/999999"),
             client.get("/v1/audit/entries/none"),
+            client.get("/v1/audit/answers/none"),
+            client.get("/v1/audit/search?limit=many"),
+            client.get("/v1/audit/search?colour=red"),
+            client.get("/v1/audit/search?since=yesterday"),
+            client.get("/v1/audit/export?format=xlsx"),
+            client.get("/v1/openings/999999"),
+            client.get("/v1/openings/-1"),
+            client.get("/v1/openings/none"),
             client.get("/v1/documents/x/pages/99999999999999999999"),
         ]
     assert [reply.status_code for reply in failures if reply.status_code < 400] == []

@@ -35,7 +35,9 @@
     if (!place) return 500;
     try {
       const reply = await fetch("/v1/status");
-      const { model, search } = await reply.json();
+      const { model, search, may } = await reply.json();
+      const audit = document.getElementById("vouch-audit");
+      if (audit) audit.hidden = !(may || []).includes("audit");
       const ready = model.stage === "ready" && search === "ready";
       const share = model.total ? Math.floor((100 * model.done) / model.total) : null;
       place.className = ready ? "ready" : model.stage;
