@@ -8,7 +8,7 @@ For the rows of a group, with p the probability of a bad loan and "approved" p <
     auc              ranking within the group
     bad_rate         share that went bad
     calibration      mean p - bad_rate: above 0 the group is thought riskier than it was
-    impact_ratio     selection_rate / the highest selection_rate among the attribute's groups
+    impact_ratio     selection_rate / the highest selection_rate among the attribute's groups of 30 rows and more
 
 An impact ratio under 0.8 is what the four-fifths rule of US employment law (29 CFR 1607.4(D)) takes for evidence of
 adverse impact; lenders borrow it as a sign to look, not as a verdict. Equal rates of approval, of error and of fit
@@ -16,6 +16,13 @@ cannot all hold where bad rates differ (Chouldechova 2017; Kleinberg et al. 2016
 
 Intervals are bootstrap intervals over rows (`measures`), the reference group drawn along. A figure whose rows are
 missing (a group without a bad loan) says so.
+
+An attribute whose values lie in blocks along the table (`in_blocks`) either was what the table was sorted by, or does
+not belong to its rows: a column that was sorted by itself still has the right counts, and says nothing about anybody.
+For R runs of equal values among n rows with n_i of value i (Barton and David 1957):
+
+    E R = (n (n + 1) - S2) / n          Var R = (S2 (S2 + n (n + 1)) - 2 n S3 - n^3) / (n^2 (n - 1))
+    S2 = sum n_i^2, S3 = sum n_i^3      in blocks: (R - E R) / sqrt(Var R) < -6
 
 Not covered: groups crossed with one another, and attributes that the table does not hold.
 """
@@ -30,11 +37,13 @@ from numpy.typing import NDArray
 from domains.finance.credit import measures
 from domains.finance.modelcard import FairnessRow, Metric
 
-__all__ = ["fairness", "worst_ratio"]
+__all__ = ["fairness", "in_blocks", "worst_ratio"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 _HOW = "bootstrap of rows"
+_LEAST = 30  # rows of a group before its rate can be the measure of others, or its ratio a finding
+_FAR = -6.0  # standard deviations: by chance once in a billion tables
 
 
 def fairness(
@@ -62,7 +71,8 @@ def fairness(
     approved = (probability < cut_off).astype(np.float64)
     masks = {name: (groups == name).astype(np.float64) for name in present}
     rates = {name: _rate(approved, mask, counts) for name, mask in masks.items()}
-    best = max(present, key=lambda name: (rates[name][0], -order.index(name)), default=None)
+    large = [name for name in present if masks[name].sum() >= _LEAST] or present
+    best = max(large, key=lambda name: (rates[name][0], -order.index(name)), default=None)
     rows = []
     for name in present:
         mask = masks[name]
@@ -80,7 +90,21 @@ def fairness(
     return tuple(rows)
 
 
-def worst_ratio(rows: Sequence[FairnessRow], *, least: int = 30) -> float | None:
+def in_blocks(groups: NDArray[np.str_]) -> bool:
+    """Say whether equal values lie together far more than by chance; see the module's docstring."""
+    n = groups.size
+    _, count = np.unique(groups, return_counts=True)
+    if count.size < 2:
+        return False
+    runs = 1 + int((groups[1:] != groups[:-1]).sum())
+    sizes = [int(value) for value in count]  # Python's integers, which do not overflow
+    second, third = sum(value**2 for value in sizes), sum(value**3 for value in sizes)
+    expected = (n * (n + 1) - second) / n
+    variance = (second * (second + n * (n + 1)) - 2 * n * third - n**3) / (n**2 * (n - 1))
+    return variance > 0 and bool((runs - expected) / variance**0.5 < _FAR)
+
+
+def worst_ratio(rows: Sequence[FairnessRow], *, least: int = _LEAST) -> float | None:
     """Return the lowest impact ratio among groups of at least `least` rows, or None without any."""
     found = [
         metric.value

@@ -15,6 +15,7 @@ from domains.finance.credit.characteristics import NOT_USED
 from domains.finance.credit.contenders import CONTENDERS
 from domains.finance.credit.crossvalidate import FOLDS, out_of_fold
 from domains.finance.credit.evaluate import by_group, figures
+from domains.finance.credit.fairness import in_blocks
 from domains.finance.credit.scorecard import PENALTY, PSEUDO, Scorecard, fit_scorecard
 from domains.finance.credit.serving import NAME
 from domains.finance.modelcard import Metric, ModelCard, Text, TrainingData
@@ -76,6 +77,15 @@ _LIMITS: Final = (
     ),
 )
 
+_BLOCKS: Final = {
+    name: Text(
+        en=f"The values of {name} lie in blocks along the table: either it was sorted by them, or they do not belong "
+        f"to its rows. Figures by {name} mean nothing in the second case.",
+        zh=f"{chinese}的取值在表中成块排列：要么该表按其排序，要么这些取值与各行不对应。若为后者，按{chinese}的指标没有意义。",
+    )
+    for name, chinese in (("sex", "性别"), ("age", "年龄组"))
+}
+
 
 def fit_and_describe(data: Applications, *, today: date | None = None) -> tuple[Scorecard, ModelCard]:
     """Fit the scorecard on a table and describe it; the same table and day give the same bytes.
@@ -117,7 +127,7 @@ def fit_and_describe(data: Applications, *, today: date | None = None) -> tuple[
         evaluation=_EVALUATION,
         fairness=by_group(data, scores, counts),
         fairness_reading=_FAIRNESS,
-        limits=_LIMITS,
+        limits=(*_LIMITS, *(_BLOCKS[name] for name, column in data.protected.items() if in_blocks(column))),
         settings={"pseudo_applicants": PSEUDO, "penalty": PENALTY, "seed": _SEED},
     )
     return card, described

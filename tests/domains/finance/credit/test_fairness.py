@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from domains.finance.credit import measures
-from domains.finance.credit.fairness import fairness, worst_ratio
+from domains.finance.credit.fairness import fairness, in_blocks, worst_ratio
 from domains.finance.modelcard import FairnessRow, Metric
 
 #                    women: 4                 men: 6
@@ -88,3 +88,38 @@ def test_exchanging_two_groups_exchanges_their_figures() -> None:
     before, after = report(), report(groups=swapped)
     for name in ("selection_rate", "tpr", "fpr", "auc", "calibration", "impact_ratio"):
         assert after["m"][name].value == before["f"][name].value
+
+
+def test_a_column_sorted_by_itself_is_seen() -> None:
+    mixed = np.random.default_rng(0).permutation(np.array(["f"] * 180 + ["m"] * 360))
+    assert not in_blocks(mixed)
+    assert in_blocks(np.sort(mixed))
+    assert in_blocks(np.concatenate([np.sort(mixed), np.sort(mixed)]))
+
+
+@pytest.mark.parametrize("column", [[], ["f"], ["f", "m"], ["f"] * 50, ["f", "f", "m"], list("fm" * 100)])
+def test_short_uniform_and_alternating_columns_lie_in_no_blocks(column: list[str]) -> None:
+    assert not in_blocks(np.array(column, dtype=np.str_))
+
+
+def test_blocks_by_hand() -> None:
+    # 8 + 8: S2 = 128, S3 = 1024; E R = (272 - 128) / 16 = 9; Var R = (128 x 400 - 32768 - 4096) / 3840 = 56 / 15;
+    # two runs lie 7 / 1.93 = 3.6 deviations below: not yet beyond chance
+    assert not in_blocks(np.array(["f"] * 8 + ["m"] * 8))
+    # 40 + 40: E R = 41, Var R = 19.7: two runs are 8.8 below
+    assert in_blocks(np.array(["f"] * 40 + ["m"] * 40))
+
+
+def test_a_tiny_group_is_not_the_measure_of_others() -> None:
+    groups = np.array(["x"] * 5 + ["f"] * 40 + ["m"] * 40)
+    p = np.array([0.1] * 5 + [0.1] * 20 + [0.9] * 20 + [0.1] * 10 + [0.9] * 30)
+    rows = fairness(
+        "sex",
+        groups,
+        bad=np.tile([0, 1, 0, 0, 0], 17),
+        probability=p,
+        counts=measures.draws(85, seed=0, count=50),
+        order=("f", "m", "x"),
+    )
+    ratio = {row.group: metric.value for row in rows for metric in row.metrics if metric.name == "impact_ratio"}
+    assert ratio == {"f": 1.0, "m": 0.5, "x": 2.0}
