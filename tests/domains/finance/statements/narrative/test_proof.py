@@ -176,8 +176,8 @@ ALLOWED = (
         "The net margin was -2.2%.",
         "Nothing is said in figures.",
         "流动比率为1.3。",
-        "Revenue was CNY 0.9 thousand.",
-        "营业收入为0.09万元。",
+        "Revenue was CNY 0.90 thousand.",
+        "营业收入为0.090万元。",
         "In the quarter to that day nothing changed.",
     ],
 )
