@@ -22,12 +22,14 @@ from app.errors import Forbidden, LedgerError
 from app.identity.keys import KeyStore
 from app.identity.principal import OPERATOR, Principal
 from app.identity.secret import installation_secret
+from app.ledger.access import socket_path
 from app.ledger.copying import LedgerCopy
 from app.ledger.domain_recorder import DomainRecorder
 from app.ledger.examination import Examination
 from app.ledger.following import Follower
 from app.ledger.log import Ledger
 from app.ledger.publication import open_publisher
+from app.ledger.relay import RelayServer
 from app.ledger.vault import Vault
 from app.metrics import Metrics
 from app.settings import Settings
@@ -91,6 +93,7 @@ class Service:
         self.vault = Vault(connect(settings.database, durable=True), self._secret)
         ledger_store = connect(settings.ledger, durable=True)
         self.ledger = Ledger(ledger_store)
+        self._relay = RelayServer(self.ledger, socket_path(settings))
         try:
             self.publisher = open_publisher(settings, self.ledger, ledger_store, actor=OPERATOR)
         except BaseException:
@@ -160,6 +163,7 @@ class Service:
         """Close what an earlier run left open, then bring up search and model in the background."""
         closed = self.ledger.close_dangling(OPERATOR)
         self.ledger.append("service.start", actor=OPERATOR, body={"versions": dict(self.versions()), "closed": closed})
+        self._relay.start()  # only now: an intent of another process must not be closed as dangling
         log.info("service.start", closed=closed, domains=sorted(self.domain_names))
         self._follower.start()
         self.publisher.start()
@@ -175,6 +179,7 @@ class Service:
             self._worker.join(timeout=10)
         for plugin in self.plugins.values():
             plugin.close()
+        self._relay.stop()
         try:
             self.ledger.append("service.stop", actor=OPERATOR, body={})
         except LedgerError as error:

@@ -119,7 +119,10 @@ class AuditSinkContract:
         bodies = stored()
         leaves = [leaf_hash(body) for body in bodies]
         assert [receipt.leaf for receipt in receipts] == [leaf.hex() for leaf in leaves]
-        assert [receipt.root for receipt in receipts] == [root_of(leaves[: n + 1]).hex() for n in range(640)]
+        roots = {size: root_of(leaves[:size]).hex() for size in {receipt.size for receipt in receipts}}
+        for receipt in receipts:  # the tree that a receipt names may hold entries that became durable with its own
+            assert receipt.entry < receipt.size <= 640
+            assert receipt.root == roots[receipt.size]
         said = [(event.body["thread"], event.body["n"]) for event in map(LedgerEvent.parse, bodies)]
         assert sorted(said) == [(thread, n) for thread in range(32) for n in range(20)]
         for thread in range(32):  # what one thread said stays in its order

@@ -8,11 +8,13 @@ import json
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import LedgerError
-from app.ledger.event import Actor, LedgerEvent
+from app.ledger.clock import ClockState
+from app.ledger.event import Actor, Draft, LedgerEvent
 
 SAFE = 2**53 - 1
 
@@ -35,6 +37,7 @@ def event(**changes: Any) -> LedgerEvent:
         "seq": 3,
         "id": "7f" * 16,
         "time": "2026-02-28T23:59:59.000001Z",
+        "clock": ClockState(source="tsc", synchronised=True),
         "action": "answer.outcome",
         "actor": Actor(subject="ann", method="key"),
         "outcome": "ok",
@@ -46,8 +49,9 @@ def event(**changes: Any) -> LedgerEvent:
 
 def test_the_bytes_are_fixed_for_good() -> None:
     assert event().canonical() == (
-        b'{"action":"answer.outcome","actor":{"method":"key","subject":"ann"},"body":{"n":1},"closes":2,'
-        b'"id":"7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f","outcome":"ok","schema":1,"seq":3,'
+        b'{"action":"answer.outcome","actor":{"method":"key","subject":"ann"},"body":{"n":1},'
+        b'"clock":{"source":"tsc","stepped_ms":0,"synchronised":true,"zone":"UTC"},"closes":2,'
+        b'"id":"7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f","outcome":"ok","schema":2,"seq":3,'
         b'"time":"2026-02-28T23:59:59.000001Z"}'
     )
 
@@ -95,7 +99,8 @@ def test_an_enumeration_is_recorded_by_its_value() -> None:
         {"closes": 4},
         {"closes": -1},
         {"closes": False},
-        {"schema": 2},
+        {"schema": 1},
+        {"schema": 3},
         {"schema": True},
         {"time": "2026-02-28T23:59:59"},
         {"time": "2026-02-28T23:59:59+01:00"},
@@ -110,6 +115,11 @@ def test_an_enumeration_is_recorded_by_its_value() -> None:
         {"outcome": ""},
         {"outcome": "not ok"},
         {"id": 7},
+        {"clock": ClockState(source="x" * 513, synchronised=True)},
+        {"clock": ClockState(source="tsc", synchronised=1)},  # type: ignore[arg-type]
+        {"clock": ClockState(source="tsc", synchronised=None, zone=None)},  # type: ignore[arg-type]
+        {"clock": ClockState(source="tsc", synchronised=None, stepped_ms=2**60)},
+        {"clock": ClockState(source="tsc", synchronised=None, stepped_ms=True)},
         {"actor": Actor(subject="x" * 513, method="key")},
         {"actor": Actor(subject="ann", method="\udfff")},
         {"body": [1]},
@@ -154,7 +164,7 @@ def test_foreign_bytes_raise_only_our_error(data: bytes) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["action", "actor", "body", "closes", "id", "outcome", "schema", "seq", "time", "more"]),
+        st.sampled_from([field.name for field in dataclasses.fields(LedgerEvent)] + ["more"]),
         st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2) | st.just({}),
     )
 )
@@ -180,3 +190,47 @@ def test_bytes_that_are_not_canonical_are_refused() -> None:
         LedgerEvent.parse(data.replace(b'"n":1', b'"n": 1'))
     with pytest.raises(LedgerError, match="not canonical"):
         LedgerEvent.parse(data.replace(b'"n":1', b'"n":1,"n":1'))
+
+
+@given(bodies, st.none() | st.integers(0, SAFE - 2), st.text(st.characters(codec="utf-8"), max_size=20))
+def test_a_draft_at_its_place_is_the_event_to_the_byte(body: dict[str, Any], closes: int | None, subject: str) -> None:
+    draft = Draft.of("answer.outcome", subject=subject, method="key", body=body, outcome="denied", closes=closes)
+    clock = ClockState(source="tsc", synchronised=None, stepped_ms=-7)
+    place: dict[str, Any] = {"id": "7f" * 16, "time": "2026-02-28T23:59:59.000001Z"}
+    data = draft.at(SAFE - 1, **place, clock=rfc8785.dumps(clock.fields()))
+    parts = {"actor": Actor(subject, "key"), "outcome": "denied", "body": body, "closes": closes}
+    whole = event(seq=SAFE - 1, clock=clock, **place, **parts)
+    assert data == whole.canonical()
+    assert LedgerEvent.parse(data) == whole
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"action": "answer"},
+        {"action": "answer.intent\n"},
+        {"outcome": "not ok"},
+        {"subject": "x" * 513},
+        {"method": "\udfff"},
+        {"closes": True},
+        {"closes": 1.0},
+        {"body": None},
+        {"body": {"n": float("nan")}},
+    ],
+)
+def test_a_draft_that_breaks_a_rule_is_refused_before_it_waits(changes: dict[str, Any]) -> None:
+    fields: dict[str, Any] = {"action": "answer.outcome", "subject": "ann", "method": "key", "body": {}}
+    with pytest.raises(LedgerError, match="cannot be recorded"):
+        Draft.of(**(fields | changes))
+
+
+def test_an_event_is_refused_at_the_first_byte_too_many() -> None:
+    def at(filling: int) -> bytes:
+        texts = ["x" * 500] * 129 + ["x" * filling]
+        draft = Draft.of("a.b", subject="ann", method="key", body={"texts": texts})
+        return draft.at(0, id="7f" * 16, time="2026-02-28T23:59:59.000001Z", clock=b"{}")
+
+    room = 65_536 - len(at(0))
+    assert len(at(room)) == 65_536
+    with pytest.raises(LedgerError, match="65536 bytes"):
+        at(room + 1)

@@ -198,17 +198,17 @@ def test_a_reader_makes_nothing(engine: Engine) -> None:
         LedgerReader(engine)
 
 
-@pytest.mark.parametrize("found", ["2", "", "one"])
+@pytest.mark.parametrize("found", ["1", "3", "", "one"])
 def test_a_format_that_is_not_known_is_refused(engine: Engine, found: str) -> None:
     Ledger(engine).close()
     with engine.begin() as connection:
         connection.execute(text("UPDATE ledger_meta SET value = :found WHERE name = 'format'"), {"found": found})
-    with pytest.raises(StartFailed, match="knows format 1"):
+    with pytest.raises(StartFailed, match="knows format 2"):
         Ledger(engine)
-    with pytest.raises(StartFailed, match="knows format 1"):
+    with pytest.raises(StartFailed, match="knows format 2"):
         LedgerReader(engine)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE ledger_meta SET value = '1' WHERE name = 'format'"))
+        connection.execute(text("UPDATE ledger_meta SET value = '2' WHERE name = 'format'"))
     Ledger(engine).close()
 
 
