@@ -17,6 +17,7 @@ NOTICE: Final[Mapping[Language, str]] = MappingProxyType(
     }
 )
 
-RETENTION_DAYS: Final = 7_300
-"""20 years: the Securities Law of the People's Republic of China (2019), Art. 137, has securities firms keep clients'
-and business records for no less than 20 years. The longest duty among the users of this domain holds for all."""
+RETENTION_DAYS: Final = 7_305
+"""20 years with their leap days: the Securities Law of the People's Republic of China (2019), Art. 137, has securities
+firms keep clients' and business records for no less than 20 years. The longest duty among the users of this domain
+holds for all."""

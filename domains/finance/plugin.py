@@ -17,8 +17,11 @@ from domains.finance.modelroutes import model_router
 from domains.finance.notice import NOTICE, RETENTION_DAYS
 from domains.finance.statements.api import router_of as statements_router
 from domains.finance.statements.catalog_api import router_of as catalog_router
+from domains.finance.statements.rules import in_force
 from domains.finance.statements.store import Companies
 from domains.finance.tools import tools_of
+from domains.finance.transactions.service import Risk, open_risk
+from domains.finance.transactions.tool import call_for
 from domains.finance.understanding import Asked, calls_of, understand
 from retrieval.language import Language
 
@@ -47,6 +50,8 @@ class Finance(DomainPlugin):
         """Search for the question as it stands, and compute what it asks of stored companies."""
         asked = await asyncio.to_thread(self._asked, question)
         calls = calls_of(asked, question) if asked.subject and asked.companies else ()
+        flagged = call_for(question.text, language=question.language)
+        calls = calls if flagged is None else (*calls, flagged)
         return Preparation(
             queries=(question.text,), calls=calls, instructions=_COMPUTED[question.language] if calls else ""
         )
@@ -60,22 +65,29 @@ class Finance(DomainPlugin):
 
     def tools(self) -> Sequence[BaseTool]:
         """Return the tools over stored companies."""
-        return tools_of(self._companies)
+        return (*tools_of(self._companies, rules=self._rules), *self._risk.tools())
 
     def open(self, facilities: Facilities) -> None:
         """Take the database, the folder of tables and models, the search and the ledger."""
         self._facilities = facilities
         self._companies = Companies(facilities.database)
+        self._rules = in_force(facilities.folder)
         self._models = facilities.folder / "models"
         self._credit = CreditDesk(facilities.folder, facilities.recorder)
+        self._risk: Risk = open_risk(facilities)
+
+    def close(self) -> None:
+        """Write what the state of transactions still lacks in the database."""
+        self._risk.close()
 
     def router(self, answerer: Answerer) -> APIRouter:
         """Return the routes of each part."""
         router = APIRouter()
-        router.include_router(statements_router(self._facilities, self._companies))
+        router.include_router(statements_router(self._facilities, self._companies, rules=self._rules))
         router.include_router(catalog_router(self._facilities, self._companies))
         router.include_router(credit_router(self._credit))
         router.include_router(model_router(self._models))
+        router.include_router(self._risk.router())
         return router
 
     def evaluations(self) -> Mapping[str, Callable[..., Mapping[str, Any]]]:

@@ -18,7 +18,7 @@ from domains.finance.statements.measures import Measures
 from domains.finance.statements.narrative.spoken import Kind, label, show_figure
 from domains.finance.statements.rating import Rating, rate
 from domains.finance.statements.risk_points import find_risks
-from domains.finance.statements.rules import RULES
+from domains.finance.statements.rules import Rules
 from domains.finance.statements.store import Companies, Stored
 from domains.finance.statements.types import Reason
 from retrieval.language import Language
@@ -70,7 +70,7 @@ _NONE: Final[Mapping[Language, str]] = {
 }
 
 
-def tools_of(companies: Companies) -> tuple[BaseTool, ...]:
+def tools_of(companies: Companies, *, rules: Rules) -> tuple[BaseTool, ...]:
     """Return the tools over stored companies."""
 
     def compare(
@@ -79,7 +79,7 @@ def tools_of(companies: Companies) -> tuple[BaseTool, ...]:
         """Compare companies on groups of figures; the computed table is the evidence."""
         stored = _load(companies, company_ids, scope)
         spoken = _spoken(language)
-        made = [_comparison(stored, group, spoken) for group in groups]
+        made = [_comparison(stored, group, spoken, rules) for group in groups]
         return _result(made)
 
     def figures(
@@ -88,12 +88,12 @@ def tools_of(companies: Companies) -> tuple[BaseTool, ...]:
         """Compute figures of companies for every period; each with how it is computed."""
         spoken = _spoken(language)
         stored = _load(companies, company_ids, scope)
-        return _result([_sheet(one, groups, factors, spoken) for one in stored])
+        return _result([_sheet(one, groups, factors, spoken, rules) for one in stored])
 
     def risks(company_ids: list[str], scope: dict[str, Any], language: str) -> tuple[str, list[Evidence]]:
         """Point out the risks of companies, each with its working."""
         spoken = _spoken(language)
-        return _result([_points(one, spoken) for one in _load(companies, company_ids, scope)])
+        return _result([_points(one, spoken, rules) for one in _load(companies, company_ids, scope)])
 
     return tuple(
         StructuredTool.from_function(function, name=name, response_format="content_and_artifact")
@@ -119,9 +119,9 @@ def _evidence(text: str, document_id: str, name: str) -> Evidence:
     return Evidence.of("0", text, place, kind=EvidenceKind.COMPUTATION)
 
 
-def _comparison(stored: Sequence[Stored], group: str, language: Language) -> Evidence:
-    ratings = [(one, rate(one.statements, RULES, one.statements.periods[-1])) for one in stored]
-    title = RULES.groups[group][language]
+def _comparison(stored: Sequence[Stored], group: str, language: Language, rules: Rules) -> Evidence:
+    ratings = [(one, rate(one.statements, rules, one.statements.periods[-1])) for one in stored]
+    title = rules.groups[group][language]
     low = title if language == "zh" else title.lower()
     ranks = _ranks(ratings, group)
     lines: list[str] = []
@@ -132,15 +132,15 @@ def _comparison(stored: Sequence[Stored], group: str, language: Language) -> Evi
             lines.append(_TIED[language].format(group=low))
         elif ordered[0][1] < ordered[1][1] and ordered[-2][1] < ordered[-1][1]:
             lines.append(_EXTREME[language].format(weak=ordered[0][0], strong=ordered[-1][0], group=low))
-        names = joint.join(_titles(group, language))
+        names = joint.join(_titles(group, language, rules))
         lines.append(_ORDERED[language].format(group=title, figures=names, order=joint.join(row[0] for row in ordered)))
-    lines += [_row(one, rating, group, language) for one, rating in ratings]
+    lines += [_row(one, rating, group, language, rules) for one, rating in ratings]
     ids = "+".join(sorted(one.id for one in stored))
     return _evidence("\n".join(lines), f"finance-comparison:{group}:{ids}"[:200], _TABLE[language])
 
 
-def _titles(group: str, language: Language) -> list[str]:
-    return [_name(rule.formula, rule.id, language) for rule in RULES.ratings if rule.group == group]
+def _titles(group: str, language: Language, rules: Rules) -> list[str]:
+    return [_name(rule.formula, rule.id, language) for rule in rules.ratings if rule.group == group]
 
 
 def _name(formula: str, rule: str, language: Language) -> str:
@@ -176,7 +176,7 @@ def _ranks(ratings: Sequence[tuple[Stored, Rating]], group: str) -> list[tuple[s
     return [(one.statements.company, total) for (one, _), total in zip(ratings, sums, strict=True)]
 
 
-def _row(one: Stored, rating: Rating, group: str, language: Language) -> str:
+def _row(one: Stored, rating: Rating, group: str, language: Language, rules: Rules) -> str:
     found = next((part for part in rating.groups if part.group == group), None)
     figures = [] if found is None else found.figures
     said = [
@@ -185,7 +185,7 @@ def _row(one: Stored, rating: Rating, group: str, language: Language) -> str:
         for item in figures
     ]
     level = _NOT_RATED[language] if found is None or found.level is None else _LEVELS[found.level][language]
-    title = RULES.groups[group][language]
+    title = rules.groups[group][language]
     return _ROW[language].format(
         company=one.statements.company,
         period=label(rating.period, language),
@@ -202,11 +202,11 @@ def _shown(value: Decimal | None, reason: Reason | None, kind: Kind, language: L
     return f"不适用（{why}）" if language == "zh" else f"not applicable ({why})"
 
 
-def _sheet(one: Stored, groups: Sequence[str], factors: Sequence[str], language: Language) -> Evidence:
+def _sheet(one: Stored, groups: Sequence[str], factors: Sequence[str], language: Language, rules: Rules) -> Evidence:
     statements = one.statements
     rows: list[tuple[str, str, Kind]] = [
         (_name(rule.formula, rule.id, language), rule.formula, rule.kind)
-        for rule in RULES.ratings
+        for rule in rules.ratings
         if rule.group in groups
     ]
     for name in factors:
@@ -228,10 +228,10 @@ def _sheet(one: Stored, groups: Sequence[str], factors: Sequence[str], language:
     return _evidence("\n".join(dict.fromkeys(lines)), f"finance-figures:{one.id}", name)
 
 
-def _points(one: Stored, language: Language) -> Evidence:
+def _points(one: Stored, language: Language, rules: Rules) -> Evidence:
     statements = one.statements
     period = statements.periods[-1]
-    points, _ = find_risks(statements, RULES, period)
+    points, _ = find_risks(statements, rules, period)
     lines = [
         f"{statements.company}：{sentence.text}" if language == "zh" else f"{statements.company}: {sentence.text}"
         for point in points

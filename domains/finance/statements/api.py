@@ -26,7 +26,7 @@ from domains.finance.statements.intake.reading import read_file
 from domains.finance.statements.measures import library_version
 from domains.finance.statements.present import present
 from domains.finance.statements.refusals import LimitExceeded
-from domains.finance.statements.rules import RULES
+from domains.finance.statements.rules import Rules
 from domains.finance.statements.schema import (
     AssessRequest,
     AssessResponse,
@@ -88,10 +88,10 @@ def _form(
     )
 
 
-def router_of(facilities: Facilities, companies: Companies) -> APIRouter:
+def router_of(facilities: Facilities, companies: Companies, *, rules: Rules) -> APIRouter:
     """Return the routes that assess."""
     router = APIRouter()
-    desk = _Desk(facilities, companies)
+    desk = _Desk(facilities, companies, rules)
 
     @router.post("/statements/assess", summary="Assess statements", dependencies=[Depends(single_keys)])
     def assess_statements(request: Request, body: AssessRequest) -> AssessResponse:
@@ -139,12 +139,12 @@ def router_of(facilities: Facilities, companies: Companies) -> APIRouter:
     def verify_text(request: Request, body: VerifyRequest) -> VerifyResponse:
         """Strike out each sentence that states a figure which the company's figures do not give."""
         statements = gather_request(body).statements
-        judged = judge(body.text, statements, RULES, factors=body.factors)
+        judged = judge(body.text, statements, rules, factors=body.factors)
         struck = sum(item.reason is not None for item in judged)
         entry = facilities.recorder.record(
             "text.verified",
             actor=request.state.principal,
-            body={"sentences": len(judged), "struck": struck, "library": library_version(), "rules": RULES.version},
+            body={"sentences": len(judged), "struck": struck, "library": library_version(), "rules": rules.version},
         )
         return VerifyResponse(
             text=" ".join(item.text for item in judged if item.reason is None),
@@ -165,9 +165,10 @@ def _read(file: UploadFile, count: int, defaults: Defaults) -> list[Brought]:
 class _Desk:
     """What the routes that assess share."""
 
-    def __init__(self, facilities: Facilities, companies: Companies) -> None:
+    def __init__(self, facilities: Facilities, companies: Companies, rules: Rules) -> None:
         self._facilities = facilities
         self._companies = companies
+        self._rules = rules
 
     def stored_peers(self, industry: str | None, caller: Any, *, but: str, wanted: bool) -> tuple[Statements, ...]:
         """Return the stored companies of an industry that the caller may see."""
@@ -179,13 +180,15 @@ class _Desk:
         self, gathered: Gathered, caller: Any, *, search: bool, accept_scale_break: bool, all_factors: bool
     ) -> AssessResponse:
         """Assess, search for disclosures, record, and only then answer."""
-        found = assess(gathered, accept_scale_break=accept_scale_break)
+        found = assess(gathered, rules=self._rules, accept_scale_break=accept_scale_break)
         disclosures = Disclosures({}, searched=False)
         if search:
             company = gathered.statements.company
             disclosures = find_disclosures(found.risks, company, self._facilities.searcher, caller.scope())
         entry = self._record(found, disclosures, caller)
-        return present(found, rules=RULES, disclosures=disclosures, notice=NOTICE, entry=entry, all_factors=all_factors)
+        return present(
+            found, rules=self._rules, disclosures=disclosures, notice=NOTICE, entry=entry, all_factors=all_factors
+        )
 
     def _record(self, found: Assessment, disclosures: Disclosures, caller: Any) -> int:
         passages = [item.digest for items in disclosures.passages.values() for item in items]
@@ -201,6 +204,6 @@ class _Desk:
             "overall": found.rating.overall,
             "passages": passages,
             "library": library_version(),
-            "rules": RULES.version,
+            "rules": self._rules.version,
         }
         return self._facilities.recorder.record("statements.assessed", actor=caller, body=body)

@@ -1,9 +1,9 @@
 """The rules by which a company is rated and risks are pointed out: read from a file that people edit, and checked.
 
-`RULES` is the file that is shipped; `load` reads another of the same form. A rule names its formula in the language of
-the factor library, or a factor by its id (``factor = "altman_z"``), so what it tests is computed and documented like
-any factor. `Rules.version` is the file's own and the digest of its bytes, and goes into the
-ledger with each assessment.
+`RULES` is the file that is shipped; `load` reads another of the same form, `in_force` the one of an installation. A
+rule names its formula in the language of the factor library, or a factor by its id (``factor = "altman_z"``), so what
+it tests is computed and documented like any factor. `Rules.version` is the file's own and the digest of its bytes, and
+goes into the ledger with each assessment.
 
 Errors: `RulesRefused` names the rule and what is wrong with it. A rule is data: nothing in it is executed.
 """
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from domains.finance.statements.definitions import parsed
@@ -25,10 +26,12 @@ from domains.finance.statements.narrative.spoken import Kind
 from domains.finance.statements.refusals import RulesRefused
 from retrieval.language import Language
 
-__all__ = ["RULES", "SEVERITIES", "RatingRule", "RiskRule", "Rules", "Severity", "load"]
+__all__ = ["RULES", "SEVERITIES", "RatingRule", "RiskRule", "Rules", "Severity", "in_force", "load"]
 
 Severity = Literal["watch", "medium", "high"]
 Test = Literal["level", "change", "points"]
+
+_LARGEST: Final = 1 << 20
 
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 """From the least to the gravest."""
@@ -120,6 +123,20 @@ def load(data: bytes) -> Rules:
                 f"There is no {kind}, or one twice: {', '.join(sorted(doubled))}.", remedy="Give each an id of its own."
             )
     return rules
+
+
+def in_force(folder: Path) -> Rules:
+    """Return the rules of an installation: ``statements/rules.toml`` in the domain's folder, or the shipped ones.
+
+    Raises:
+        RulesRefused: the installation's file is not what it has to be; the domain is then not opened.
+    """
+    own = folder / "statements" / "rules.toml"
+    if not own.is_file():
+        return RULES
+    if own.stat().st_size > _LARGEST:
+        raise RulesRefused("The file of rules is larger than a mebibyte.", remedy="Start from the shipped one.")
+    return load(own.read_bytes())
 
 
 def _read(build: Any, row: Mapping[str, Any], groups: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from app.service import Service
 from domains.contract import Facilities, Question, Turn
 from domains.finance.plugin import Finance
 from domains.finance.statements.body import gather_request
-from domains.finance.statements.refusals import CompanyNotFound
+from domains.finance.statements.refusals import CompanyNotFound, RulesRefused
+from domains.finance.statements.rules import RULES, in_force
 from domains.finance.statements.schema import StatementsIn
 from domains.finance.tools import COMPARE, FIGURES, RISKS
 from retrieval.language import language_of
@@ -235,3 +237,19 @@ def test_the_chat_shows_a_caller_only_what_his_label_grants(make_service: Callab
     assert seen["evidence"]
     assert unseen["evidence"] == []
     assert QINGHE["company"] not in json.dumps(unseen["evidence"])
+
+
+def test_an_installation_may_have_rules_of_its_own_and_a_wrong_file_keeps_the_domain_closed(tmp_path: Path) -> None:
+    text = files("domains.finance.statements").joinpath("rules.toml").read_text("utf-8")
+    own = tmp_path / "statements" / "rules.toml"
+    own.parent.mkdir()
+    own.write_text(text.replace("watch = 1.2\nmedium = 1.0", "watch = 9.0\nmedium = 1.0", 1), encoding="utf-8")
+    assert in_force(tmp_path).version != RULES.version
+    own.write_text("version = 1", encoding="utf-8")
+    with pytest.raises(RulesRefused):
+        in_force(tmp_path)
+    own.write_bytes(b"#" * (1 << 20) + b"\n")
+    with pytest.raises(RulesRefused):
+        in_force(tmp_path)
+    own.unlink()
+    assert in_force(tmp_path) is RULES
