@@ -15,6 +15,23 @@ _COUNTS: Final = frozenset(
     {"transactions_train", "fraud_train", "transactions_test", "fraud_test"}
 )  # they describe the data, not the model
 
+_LIMITS: Final = (
+    Text(
+        en="The shipped model was fitted on generated transactions. Its figures say nothing about a real bank;"
+        " fit it on labelled transactions of your own before it decides anything.",
+        zh="随附模型以生成的交易拟合，其指标不代表任何真实银行；用于决策前请以自有标注交易重新拟合。",
+    ),
+    Text(
+        en="It knows five kinds of crime and no crime that adapts to being caught.",
+        zh="仅覆盖五类犯罪手法，未涵盖会随查处而变化的手法。",
+    ),
+    Text(
+        en="The first transactions of an account, a merchant or a campaign have little history and are scored"
+        " with less.",
+        zh="账户、商户或违法活动的最初几笔交易缺乏历史，可用信息较少。",
+    ),
+)
+
 
 def card(
     *,
@@ -70,21 +87,6 @@ def card(
             f"{int(figures['fraud_test'])} of them belong to a campaign.",
             zh=f"在最后几个月的{tested}笔交易上评估，拟合与校准均未使用；其中{int(figures['fraud_test'])}笔属于违法活动。",
         ),
-        limits=(
-            Text(
-                en="The shipped model was fitted on generated transactions. Its figures say nothing about a real bank;"
-                " fit it on labelled transactions of your own before it decides anything.",
-                zh="随附模型以生成的交易拟合，其指标不代表任何真实银行；用于决策前请以自有标注交易重新拟合。",
-            ),
-            Text(
-                en="It knows five kinds of crime and no crime that adapts to being caught.",
-                zh="仅覆盖五类犯罪手法，未涵盖会随查处而变化的手法。",
-            ),
-            Text(
-                en="The first transactions of an account, a merchant or a campaign have little history and are scored"
-                " with less.",
-                zh="账户、商户或违法活动的最初几笔交易缺乏历史，可用信息较少。",
-            ),
-        ),
+        limits=_LIMITS,
         settings=dict(settings),
     )

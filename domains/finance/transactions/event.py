@@ -26,7 +26,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from domains.finance.transactions.currency import RATES, THRESHOLD, check
 from domains.finance.transactions.errors import TransactionRefused
 
-__all__ = ["ROLES", "Channel", "Direction", "Outcome", "Parsed", "Transaction", "Type", "parse", "parse_json"]
+__all__ = ["ROLES", "Channel", "Direction", "Outcome", "Parsed", "Transaction", "Type", "key_of", "parse", "parse_json"]
 
 ROLES: Final = (
     "account",
@@ -193,7 +193,7 @@ def parse(transaction: Transaction) -> Parsed:
         other = None  # moving money to oneself names no other party
     names = (own, other, transaction.device, transaction.merchant, transaction.country)
     try:
-        digests = [None if name is None else _digest("name", name) for name in names]
+        digests = [None if name is None else key_of("name", name) for name in names]
         keys = _keys(own, other, transaction.merchant, transaction.device)
         transaction.id.encode("utf-8")
     except UnicodeEncodeError:
@@ -227,7 +227,8 @@ def parse(transaction: Transaction) -> Parsed:
 
 
 @lru_cache(maxsize=65_536)
-def _digest(kind: str, *names: str) -> bytes:
+def key_of(kind: str, *names: str) -> bytes:
+    """Return the 16 bytes under which an entity is kept."""
     # a length before each name: ("ab", "c") and ("a", "bc") are different pairs
     text = "".join(f"{len(name)}:{name}" for name in names)
     return hashlib.blake2b(text.encode("utf-8"), digest_size=16, person=kind.encode()).digest()
@@ -235,11 +236,11 @@ def _digest(kind: str, *names: str) -> bytes:
 
 def _keys(own: str, other: str | None, merchant: str | None, device: str | None) -> tuple[bytes | None, ...]:
     return (
-        _digest("party", own),
-        None if other is None else _digest("party", other),
-        None if merchant is None else _digest("merchant", merchant),
-        None if device is None else _digest("device", device),
-        None if other is None else _digest("party+party", *sorted((own, other))),
-        None if device is None else _digest("party+device", own, device),
-        None if merchant is None else _digest("party+merchant", own, merchant),
+        key_of("party", own),
+        None if other is None else key_of("party", other),
+        None if merchant is None else key_of("merchant", merchant),
+        None if device is None else key_of("device", device),
+        None if other is None else key_of("party+party", *sorted((own, other))),
+        None if device is None else key_of("party+device", own, device),
+        None if merchant is None else key_of("party+merchant", own, merchant),
     )

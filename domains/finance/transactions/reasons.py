@@ -136,11 +136,14 @@ def describe(feature: Feature) -> tuple[str, str]:
     return en, zh
 
 
-def strongest(contributions: Floats) -> list[int]:
-    """Return the places of the largest contributions (F,) by size, largest first."""
+def strongest(contributions: Floats) -> list[list[int]]:
+    """Return for each row of contributions (n, F) the places of the largest by size, largest first, then in order."""
     size = np.abs(contributions)
-    top = np.argpartition(size, -REASONS)[-REASONS:]
-    return [int(place) for place in top[np.lexsort((top, -size[top]))] if contributions[place] != 0.0]
+    top = np.sort(np.argpartition(size, -REASONS, axis=1)[:, -REASONS:], axis=1)  # (n, 8)
+    order = np.argsort(-np.take_along_axis(size, top, axis=1), axis=1, kind="stable")
+    ranked = np.take_along_axis(top, order, axis=1)
+    some = np.take_along_axis(size, ranked, axis=1) > 0
+    return [places[: int(number)] for places, number in zip(ranked.tolist(), some.sum(axis=1), strict=True)]
 
 
 def reason(place: int, value: float | None, contribution: float) -> Reason:
@@ -149,7 +152,7 @@ def reason(place: int, value: float | None, contribution: float) -> Reason:
     en, zh = _WORDS[place]
     known = value is not None and not math.isnan(value)
     raises = contribution > 0
-    return Reason(
+    return Reason.model_construct(
         feature=feature.name,
         value=value if known else None,
         contribution=contribution,

@@ -35,7 +35,7 @@ from domains.finance.transactions.event import Parsed, Transaction, parse, parse
 from domains.finance.transactions.model import Model
 from domains.finance.transactions.reasons import strongest
 from domains.finance.transactions.recent import Recent
-from domains.finance.transactions.results import FiredRule, Kept, Result, Timeliness, present
+from domains.finance.transactions.results import FiredRule, Kept, Result, Timeliness, present, stored
 from domains.finance.transactions.rules import RulesFile
 from domains.finance.transactions.store import Accepted, Store
 from domains.finance.transactions.tracking import Tracker
@@ -151,15 +151,15 @@ class Scoring:
                 late = _timeliness(parsed.seconds, newest)
                 newest = max(newest, parsed.seconds)
                 new.append(_New(place, transaction, parsed, bodies[place], digest, late, newest))
-        accepted = self._accept(new) if new else {}
+        accepted, kept = self._accept(new) if new else ({}, {})
         for item in new:
             event = accepted[item.transaction.id]
-            given[item.place] = present(event.id, event.seconds, event.result, repeated=False)
+            given[item.place] = present(event.id, event.seconds, kept[item.transaction.id], repeated=False)
         for place in twice:
             given[place] = _again(accepted[transactions[place].id], digests[place])
         return [item for item in given if item is not None]
 
-    def _accept(self, new: Sequence[_New]) -> dict[str, Accepted]:
+    def _accept(self, new: Sequence[_New]) -> tuple[dict[str, Accepted], dict[str, Kept]]:
         first = self._seq + 1
         observed = self._tracker.observe([item.parsed for item in new], first=first)
         kept = self._judge(observed.features, [item.late for item in new])
@@ -181,7 +181,9 @@ class Scoring:
         self._store.commit(events, states, applied)
         self._tracker.residents.written(rows)
         self._seq, self._newest = last, new[-1].newest
-        return {event.id: event for event in events}
+        return {event.id: event for event in events}, {
+            item.transaction.id: one for item, one in zip(new, kept, strict=True)
+        }
 
     def _judge(self, features: Floats, late: Sequence[Timeliness]) -> list[Kept]:
         scored = self.model.score(features)
@@ -189,9 +191,9 @@ class Scoring:
         fired = rules.fired(features)
         self.recent.add(features, scored.raw, scored.probability, scored.challenger)
         judged = []
-        for place, parts in enumerate(scored.contributions):
-            top = strongest(parts)
-            values = [float(features[place, at]) for at in top]
+        ranked, whole = strongest(scored.contributions), scored.contributions.sum(axis=1)
+        for place, (parts, top) in enumerate(zip(scored.contributions, ranked, strict=True)):
+            values, given = features[place, top].tolist(), parts[top].tolist()
             judged.append(
                 Kept.model_construct(
                     d=rules.decide(float(scored.probability[place]), fired[place]),
@@ -202,7 +204,7 @@ class Scoring:
                         (at, None if value != value else value, float(parts[at]))
                         for at, value in zip(top, values, strict=True)
                     ],
-                    others=float(parts.sum() - parts[top].sum()),
+                    others=float(whole[place]) - sum(given),
                     rules=[
                         FiredRule(name=rule.name, action=rule.action, weight=rule.weight, en=rule.en, zh=rule.zh)
                         for rule in fired[place]
@@ -226,7 +228,7 @@ class Scoring:
             raise TransactionNotFound(
                 f"No transaction {identity[:128]!r} was scored.", remedy="Check the id, or send the transaction."
             )
-        return present(event.id, event.seconds, event.result, repeated=True)
+        return present(event.id, event.seconds, stored(event.result), repeated=True)
 
     def close(self) -> None:
         """Write every changed row, so that the next start has nothing to replay."""
@@ -242,7 +244,7 @@ def _again(event: Accepted, digest: bytes) -> Result | TransactionError:
         return TransactionConflict(
             f"The id {event.id!r} was used before, for another transaction.", remedy="Give this one its own id."
         )
-    return present(event.id, event.seconds, event.result, repeated=True)
+    return present(event.id, event.seconds, stored(event.result), repeated=True)
 
 
 def _timeliness(seconds: float, newest: float) -> Timeliness:

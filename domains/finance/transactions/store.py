@@ -117,7 +117,7 @@ class Store:
             with self._database.connect() as connection:
                 for start in range(0, len(ids), _IN):
                     for row in connection.execute(self._by_id, {"ids": list(ids[start : start + _IN])}):
-                        found[row.id] = Accepted(*row)
+                        found[row[1]] = Accepted(*row)
         except SQLAlchemyError as error:
             raise _unavailable() from error
         return found

@@ -17,7 +17,9 @@ from retrieval.types import Evidence, EvidenceKind, Locator
 __all__ = ["NAME", "call_for", "told", "why_flagged"]
 
 NAME: Final = "transaction_why_flagged"
-_ASKED: Final = re.compile(r"(?:transaction|交易)\s*(?:no\.?|id|编号|号)?\s*[#:：]?\s*([A-Za-z0-9][\w.-]{2,127})", re.I | re.A)
+_ASKED: Final = re.compile(
+    r"(?:transaction|交易)\s*(?:no\.?|id|编号|号)?\s*[#:：]?\s*([A-Za-z0-9][\w.-]{2,127})", re.I | re.A
+)
 _DECISION: Final = {"allow": "放行", "note": "记录", "review": "人工复核", "block": "拦截"}
 
 
