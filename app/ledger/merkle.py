@@ -85,6 +85,11 @@ class CompactRange:
         """The roots of the perfect subtrees, largest first: enough to go on from here."""
         return tuple(self._peaks)
 
+    @property
+    def last_peak(self) -> bytes | None:
+        """The root of the largest perfect subtree that ends at the newest leaf; None of an empty tree."""
+        return self._peaks[-1] if self._peaks else None
+
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash at the right end."""
         full = self._size  # each trailing one bit is a perfect subtree that the new leaf completes to twice its size

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, Engine, Row, func, select, type_coerce
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NullType
@@ -30,8 +31,12 @@ _HASH_BYTES: Final = 32
 _CHUNK: Final = 1000
 """Rows read at a time: a verification of any length holds a few megabytes."""
 
+_CHECKED: Final = ("seq", "body", "leaf", "peak", "root", "action", "closes")
+"""What a verification reads of a row, in the order in which `_rederive` takes it."""
+
 _stored: Final[tuple[Any, ...]] = tuple(type_coerce(column, NullType()).label(column.name) for column in entries.c)
 """The columns as they lie in the store: SQLite keeps any type in any column, and a conversion would trust it."""
+_checked: Final[tuple[Any, ...]] = tuple(column for name in _CHECKED for column in _stored if column.name == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +184,15 @@ class LedgerReader:
         except SQLAlchemyError as error:
             raise _unreadable(error) from None
 
-    def _rows(self, *wanted: Any, limit: int) -> Sequence[Row[Any]]:
-        query = select(*_stored).where(*wanted).order_by(entries.c.seq).limit(limit)
+    def _rows(self, *wanted: Any, limit: int, columns: Sequence[Any] = _stored) -> Sequence[Row[Any]]:
+        query = select(*columns).where(*wanted).order_by(entries.c.seq).limit(limit)
         try:
             with self._engine.connect() as connection:
                 return connection.execute(query).all()
         except SQLAlchemyError as error:
             raise _unreadable(error) from None
 
-    def _scan(self) -> Iterator[Row[Any]]:
+    def _scan(self) -> Iterator[Any]:
         """Give all rows up to the one that is last now: a busy writer must not keep a verification from ending."""
         try:
             with self._engine.connect() as connection:
@@ -196,7 +201,7 @@ class LedgerReader:
             raise _unreadable(error) from None
         after = None if last is None else -(2**63)
         while after is not None:
-            rows = self._rows(entries.c.seq > after, entries.c.seq <= last, limit=_CHUNK)
+            rows = self._rows(entries.c.seq > after, entries.c.seq <= last, limit=_CHUNK, columns=_checked)
             yield from rows
             after = rows[-1].seq if rows else None
 
@@ -237,24 +242,26 @@ def corrupt(problem: str) -> LedgerCorrupt:
     )
 
 
-def _rederive(rows: Iterable[Row[Any]], known: dict[int, str], *, minimum: Callable[[], int]) -> VerifyReport:
+def _rederive(rows: Iterable[Any], known: dict[int, str], *, minimum: Callable[[], int]) -> VerifyReport:
     tree = CompactRange()
     lowest = minimum()
     stated = {0}  # minimum indices that entries speak of
-    for row in rows:
-        seq = tree.size
-        if row.seq != seq:
-            raise corrupt(f"Entry {seq} is missing." if row.seq > seq else f"There is an entry {row.seq}.")
-        if row.body is None and seq >= lowest:
+    for seq, body, leaf, peak, root, action, closes in rows:
+        if seq != tree.size:
+            raise corrupt(f"Entry {tree.size} is missing." if seq > tree.size else f"There is an entry {seq}.")
+        if body is None and seq >= lowest:
             lowest = minimum()  # it may have risen since
         if seq < lowest:
-            leaf = _leaf_of_pruned(row)
+            _check_pruned(seq, body, leaf)
         else:
-            leaf = _leaf_of(row)
-            if row.action == PRUNE_INTENT:
-                stated.add(_stated_minimum(row.body))
+            if type(body) is not bytes or leaf_hash(body) != leaf:
+                raise corrupt(f"Entry {seq} does not hash to the leaf that was recorded for it.")
+            if _says(body) != (seq, action, closes):
+                raise corrupt(f"Entry {seq} is not the event that stands in its place.")
+            if action == PRUNE_INTENT:
+                stated.add(_stated_minimum(body))
         tree.append(leaf)
-        if tree.peaks[-1] != row.peak or (row.root is not None and row.root != tree.root()):
+        if tree.last_peak != peak or (root is not None and root != tree.root()):
             raise corrupt(f"The root recorded after entry {seq} is not that of the entries up to it.")
         if tree.size in known and known.pop(tree.size) != tree.root().hex():
             raise corrupt(f"Entry {seq}, or one before it, is not the one that a receipt was given for.")
@@ -265,19 +272,9 @@ def _rederive(rows: Iterable[Row[Any]], known: dict[int, str], *, minimum: Calla
     return VerifyReport(size=tree.size, root=tree.root().hex(), minimum=lowest)
 
 
-def _leaf_of(row: Row[Any]) -> bytes:
-    leaf = leaf_hash(row.body) if isinstance(row.body, bytes) else None
-    if leaf is None or leaf != row.leaf:
-        raise corrupt(f"Entry {row.seq} does not hash to the leaf that was recorded for it.")
-    if _says(row.body) != (row.seq, row.action, row.closes):
-        raise corrupt(f"Entry {row.seq} is not the event that stands in its place.")
-    return leaf
-
-
-def _leaf_of_pruned(row: Row[Any]) -> bytes:
-    if row.body is not None or not isinstance(row.leaf, bytes) or len(row.leaf) != _HASH_BYTES:
-        raise corrupt(f"Entry {row.seq} was pruned, but has a body, or has no hash.")
-    return row.leaf
+def _check_pruned(seq: int, body: object, leaf: object) -> None:
+    if body is not None or type(leaf) is not bytes or len(leaf) != _HASH_BYTES:
+        raise corrupt(f"Entry {seq} was pruned, but has a body, or has no hash.")
 
 
 def _stated_minimum(body: bytes) -> int:
@@ -289,9 +286,9 @@ def _stated_minimum(body: bytes) -> int:
 
 def _says(body: bytes) -> tuple[object, object, object] | None:
     try:
-        said = json.loads(body)
+        said = orjson.loads(body)
         return said["seq"], said["action"], said["closes"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return None
 
 
