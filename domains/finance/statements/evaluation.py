@@ -30,7 +30,8 @@ __all__ = ["PEERS", "Evaluation", "Point"]
 PEERS: Final = 3
 """Fewest peers for a comparison: with two, a deviation is a difference by another name."""
 
-_HALF_A_YEAR: Final = 183
+_HALF_A_YEAR: Final = 184
+"""Days: the longer half, July to December."""
 
 _ZERO: Final = Decimal(0)
 _PLACES: Final = {name: place for place, name in enumerate(CONCEPTS)}

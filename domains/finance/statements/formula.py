@@ -204,7 +204,7 @@ class _Parser:
         kind, value, column = self.tokens[self.place]
         if kind == "sign" and value in signs:
             self.place += 1
-            self.operations += 1
+            self.operations += value in "+-*/"
             if self.operations > _MOST:
                 self.refuse(f"more than {_MOST} operations", column)
             return value
@@ -335,7 +335,7 @@ def _show(node: Node, outer: int) -> str:
             return f"{function}({', '.join([*(_show(item, 0) for item in arguments), *map(str, numbers)])})"
         case Binary(operator, left, right):
             level = 1 if operator in "+-" else 2
-            text = f"{_show(left, level)} {operator} {_show(right, level + (operator in '-/'))}"
+            text = f"{_show(left, level)} {operator} {_show(right, level + 1)}"
             return f"({text})" if level < outer else text
 
 
