@@ -8,7 +8,6 @@ The tests hold the two against each other.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
@@ -24,13 +23,15 @@ LONGEST_TEXT: Final = 512
 SAFE_INTEGER: Final = 2**53 - 1
 """The largest integer that every reader of JSON keeps exactly."""
 _DEEPEST: Final = 8
-_DOUBTFUL: Final = re.compile(rb"e-|[\xf0-\xf4]")
+_FOUR_BYTES: Final = 0xF0
+"""The least byte that begins a character beyond U+FFFF in UTF-8."""
 
 
 def encoded(value: Any) -> bytes:
     """Write what `plain` returned as canonical JSON."""
     data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    return rfc8785.dumps(value) if _DOUBTFUL.search(data) else data
+    doubtful = b"e-" in data or not (data.isascii() or max(data) < _FOUR_BYTES)
+    return rfc8785.dumps(value) if doubtful else data
 
 
 def plain(value: Any, *, depth: int = 0) -> Any:

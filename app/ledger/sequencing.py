@@ -31,7 +31,7 @@ class Row(NamedTuple):
     seq: int
     body: bytes
     leaf: bytes
-    peak: bytes
+    peak: bytes | None
     root: bytes | None
     action: str
     closes: int | None
@@ -100,7 +100,7 @@ def sequence(tip: Tip, requests: Sequence[Request], now: Reading) -> Sequenced:
             changes.opened.add(seq)
         if draft.closes is not None:
             changes.closed.add(draft.closes)
-        rows.append(Row(seq, body, leaf, tree.peaks[-1], None, draft.action, draft.closes))
+        rows.append(Row(seq, body, leaf, tree.last_peak, None, draft.action, draft.closes))
         accepted.append((request, leaf))
     if rows:
         rows[-1] = rows[-1]._replace(root=tree.root())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection
 
-from app.errors import VouchError
+from app.errors import LedgerUnavailable, VouchError
 from app.identity.principal import OPERATOR
 from app.ledger.log import Ledger
 from app.storage.engine import connect
@@ -28,7 +29,12 @@ def run(url: str, threads: int, out: Connection) -> None:
 
     def append() -> None:
         while True:
-            say(ledger.append("test.intent", actor=OPERATOR, body={"text": "x" * 200}).entry)
+            try:
+                entry = ledger.append("test.intent", actor=OPERATOR, body={"text": "x" * 200}).entry
+            except LedgerUnavailable:  # as a service does, which lives on and asks again
+                time.sleep(0.02)
+            else:
+                say(entry)
 
     for _ in range(threads - 1):
         threading.Thread(target=append, daemon=True).start()
