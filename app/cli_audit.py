@@ -156,6 +156,7 @@ def audit_witness(
         from app.ledger.note import VerifierKey
         from app.ledger.witness import Witness
         from app.ledger.witness_server import alone_in, serve
+        from app.logs import configure
 
         logs = [VerifierKey.parse(text) for text in log or []]
         if show:
@@ -164,6 +165,7 @@ def audit_witness(
             return
         if not logs:
             raise errors.BadRequest("A witness needs a log.", remedy="Give --log with a key of ./vouch audit keys.")
+        configure("info")  # to standard error: standard output has the one line that programs read
         with alone_in(folder):
             witness = Witness(folder, name, logs)
 
