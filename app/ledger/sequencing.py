@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from app.answering.types import Receipt
 from app.errors import LedgerError
@@ -101,20 +101,17 @@ def sequence(tip: Tip, requests: Sequence[Request], now: Reading) -> Sequenced:
         if draft.closes is not None:
             changes.closed.add(draft.closes)
         rows.append(Row(seq, body, leaf, tree.last_peak, None, draft.action, draft.closes))
-        accepted.append((request, leaf))
-    if rows:
-        rows[-1] = rows[-1]._replace(root=tree.root())
-    return Sequenced(rows, _receipts(accepted, rows, tree, now.time), tree, changes)
-
-
-def _receipts(
-    accepted: Sequence[tuple[Request, bytes]], rows: Sequence[Row], tree: CompactRange, time: str
-) -> list[tuple[Request, Receipt]]:
-    root = tree.root().hex()
-    return [
-        (request, Receipt(entry=row.seq, leaf=leaf.hex(), size=tree.size, root=root, time=time))
-        for (request, leaf), row in zip(accepted, rows, strict=True)
+        accepted.append(request)
+    if not rows:
+        return Sequenced([], [], tree, changes)
+    root = tree.root()
+    rows[-1] = rows[-1]._replace(root=root)
+    end: dict[str, Any] = {"size": tree.size, "root": root.hex(), "time": now.time}
+    receipts = [
+        (request, Receipt(entry=row.seq, leaf=row.leaf.hex(), **end))
+        for request, row in zip(accepted, rows, strict=True)
     ]
+    return Sequenced(rows, receipts, tree, changes)
 
 
 def _check_open(intent: int, tip: Tip, changes: _Changes) -> None:
