@@ -59,6 +59,36 @@ def softmax_rows(values: tl.tensor) -> tl.tensor:
 
 
 @triton.jit
+def temperature_of(
+    wanted: tl.tensor,  # (R, W)
+    temperature: tl.tensor,
+    gain: tl.tensor,
+    E: tl.constexpr,  # noqa: N803
+    BY_ENTROPY: tl.constexpr,  # noqa: N803
+) -> tl.tensor:
+    """Return tau: a scalar, or by the entropy of each row, shape (R, 1)."""
+    if BY_ENTROPY:
+        chances = softmax_rows(wanted / temperature)  # (R, W)
+        # a chance of zero adds nothing, and its logarithm must not be taken
+        terms = tl.where(chances > 0, chances * tl.log(tl.where(chances > 0, chances, 1.0)), 0.0)  # (R, W)
+        entropy = -tl.sum(terms, axis=1) / tl.log(E * 1.0)  # (R)
+        return (temperature * tl.exp(gain * (entropy - 0.5)))[:, None]
+    else:
+        return temperature
+
+
+@triton.jit
+def scores_of(tempered: tl.tensor, SCORES: tl.constexpr) -> tl.tensor:  # noqa: N803
+    """Return the scores, shape (R, W)."""
+    if SCORES == 0:
+        return softmax_rows(tempered)
+    elif SCORES == 1:
+        return 1 / (1 + tl.exp(-tempered))
+    else:
+        return tempered
+
+
+@triton.jit
 def open_groups(
     choice: tl.tensor,  # (R, W)
     column: tl.tensor,  # (W)
@@ -131,17 +161,8 @@ def router_kernel(
         address = prior + domain[:, None] * E + column[None, :]  # (R, W)
         wanted += tl.load(address, mask=(domain >= 0)[:, None] & inside, other=0.0)
     wanted = tl.where(inside, wanted, float("-inf"))
-    tempered = wanted / temperature  # (R, W)
-    if BY_ENTROPY:
-        chances = softmax_rows(tempered)  # (R, W)
-        entropy = -tl.sum(tl.where(chances > 0, chances * tl.log(tl.where(chances > 0, chances, 1.0)), 0.0), axis=1)
-        tempered = wanted / (temperature * tl.exp(gain * (entropy / tl.log(E * 1.0) - 0.5)))[:, None]
-    if SCORES == 0:
-        scores = softmax_rows(tempered)  # (R, W)
-    elif SCORES == 1:
-        scores = 1 / (1 + tl.exp(-tempered))  # (R, W)
-    else:
-        scores = tempered  # (R, W)
+    tempered = wanted / temperature_of(wanted, temperature, gain, E, BY_ENTROPY)  # (R, W)
+    scores = scores_of(tempered, SCORES)  # (R, W)
     choice = scores  # (R, W)
     if bias is not None:
         choice += tl.load(bias + column, mask=column < E, other=0.0)[None, :]
