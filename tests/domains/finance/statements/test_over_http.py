@@ -363,3 +363,21 @@ def test_companies_survive_a_restart(make_service: Make, tmp_path: Path) -> None
         kept = client.post("/v1/finance/companies", json=stored("A", 7)).json()
     with serving(make_service()) as client:
         assert client.get(f"/v1/finance/companies/{kept['id']}").json()["digest"] == kept["digest"]
+
+
+DOCUMENTATION = Path(__file__).resolve().parents[4] / "docs" / "finance.md"
+
+
+def test_the_session_of_the_documentation_prints_what_it_says(client: httpx.Client) -> None:
+    page = DOCUMENTATION.read_text("utf-8")
+    body = json.loads(page.split("```json\n")[1].split("```")[0])
+    found = client.post(ASSESS, json=body).json()
+    told = [line.strip() for line in page.splitlines() if line.startswith(("    20", "    应收"))]
+    assert len(told) == 3
+    assert all(any(line.startswith(shown) for line in found["narrative"]["zh"].splitlines()) for shown in told)
+    point = next(risk for risk in found["risks"] if risk["id"] == "receivables_slower")
+    assert f'"tested": "{point["tested"]}"' in page
+    text = page.split('"text": "')[1].split('"')[0]
+    verdicts = client.post("/v1/finance/statements/verify", json=body | {"text": text}).json()
+    assert [item["holds"] for item in verdicts["sentences"]] == [True, False, False]
+    assert all(json.dumps(item["reason"], ensure_ascii=False) in page for item in verdicts["sentences"])
