@@ -90,18 +90,7 @@ class Service:
         self._secret = installation_secret(settings.data_dir, settings.secret)
         self._database = connect(settings.database)
         upgrade(self._database)
-        self.vault = Vault(connect(settings.database, durable=True), self._secret)
-        ledger_store = connect(settings.ledger, durable=True)
-        self.ledger = Ledger(ledger_store)
-        self._relay = RelayServer(self.ledger, socket_path(settings))
-        try:
-            self.publisher = open_publisher(settings, self.ledger, ledger_store, actor=OPERATOR)
-        except BaseException:
-            self.ledger.close()
-            raise
-        self.copy = LedgerCopy(self._database, self.ledger)
-        self.examination = Examination(self.ledger, self.copy, self.vault, self.ledger)
-        self._follower = Follower(self.copy, lambda: self.ledger.size)
+        self._open_record(settings)
         self.keys = KeyStore(self._database, self._secret)
         self.catalog = Catalog(self._database)
         self.registry: Registry = load()
@@ -145,6 +134,21 @@ class Service:
         self.plugins: dict[str, DomainPlugin] = {
             name: plugin for name, plugin in self.registry.plugins.items() if self._open(name, plugin)
         }
+
+    def _open_record(self, settings: Settings) -> None:
+        """Open the ledger and what belongs to it: sealed content, checkpoints, the searchable copy."""
+        self.vault = Vault(connect(settings.database, durable=True), self._secret)
+        ledger_store = connect(settings.ledger, durable=True)
+        self.ledger = Ledger(ledger_store)
+        self._relay = RelayServer(self.ledger, socket_path(settings))
+        try:
+            self.publisher = open_publisher(settings, self.ledger, ledger_store, actor=OPERATOR)
+        except BaseException:
+            self.ledger.close()
+            raise
+        self.copy = LedgerCopy(self._database, self.ledger)
+        self.examination = Examination(self.ledger, self.copy, self.vault, self.ledger)
+        self._follower = Follower(self.copy, lambda: self.ledger.size)
 
     def _open(self, name: str, plugin: DomainPlugin) -> bool:
         """Lend a plugin what it needs; a plugin that cannot work costs its own routes, not the service."""
