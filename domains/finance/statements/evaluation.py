@@ -56,8 +56,10 @@ _RANK: Final = ("missing", "needs_periods", "gap")
 
 def worse(first: Reason | None, second: Reason | None) -> Reason | None:
     """Return the reason to show of two: missing items joined, else what history lacks, else the first."""
-    if first is None or second is None:
-        return first or second
+    if first is None:
+        return second
+    if second is None:
+        return first
     if first.code == second.code == "missing":
         return Reason("missing", tuple(dict.fromkeys((*first.details, *second.details))))
     for code in _RANK:
@@ -78,13 +80,17 @@ class Evaluation:
         self.statements = statements
         self.count = len(statements.periods)
         self.history = _history(statements)
+        self.ends = tuple(period.end.isoformat() for period in statements.periods)
         self._figures: dict[int, tuple[tuple[list[int], int], ...]] = {}
         self.points: list[list[Point]] = [[]] * len(plan.steps)
         with arithmetic.exact():
             for number in range(len(plan.steps)) if only is None else only:
                 step = plan.steps[number]
-                compute = _STEPS[step.operation]
-                self.points[number] = [self._point(compute, step, place) for place in range(self.count)]
+                if step.operation in _TWO:
+                    self.points[number] = self._pairs(step)
+                else:
+                    compute = _STEPS[step.operation]
+                    self.points[number] = [self._point(compute, step, place) for place in range(self.count)]
 
     def _point(self, compute: _Compute, step: Step, place: int) -> Point:
         try:
@@ -95,13 +101,30 @@ class Evaluation:
                 used |= self.points[child][place].used
             return Point(None, Reason("out_of_range", (step.text or step.operation,)), used)
 
+    def _pairs(self, step: Step) -> list[Point]:
+        """Compute an operation on two operands for all periods; most steps are one, so they are worth a loop."""
+        operation, text = _TWO[step.operation], step.text
+        left, right = (self.points[child] for child in step.children)
+        row = []
+        for (one, first, used), (two, second, more) in zip(left, right, strict=True):
+            used |= more
+            if one is None or two is None:
+                row.append(Point(None, worse(first, second), used))
+                continue
+            try:
+                result = operation(one, two, text)
+            except decimal.DecimalException:
+                result = Reason("out_of_range", (text or step.operation,))
+            row.append(_point(result, used))
+        return row
+
     def bit(self, concept: str, place: int) -> int:
         """Return the bit of an item in a period."""
         return 1 << (_PLACES[concept] * self.count + place)
 
     def end(self, place: int) -> str:
         """Return the last day of a period."""
-        return self.statements.periods[place].end.isoformat()
+        return self.ends[place]
 
     def short(self, place: int, back: int) -> Reason | None:
         """Return the reason for which `back` periods before cannot be reached, if there is one."""
@@ -241,14 +264,6 @@ def _one(run: Evaluation, step: Step, place: int) -> Point:
     return Point(None, reason, used) if value is None else _point(_ONE[step.operation](value, step.text), used)
 
 
-def _two(run: Evaluation, step: Step, place: int) -> Point:
-    left, first, used = run.points[step.children[0]][place]
-    right, second, more = run.points[step.children[1]][place]
-    if left is None or right is None:
-        return Point(None, worse(first, second), used | more)
-    return _point(_TWO[step.operation](left, right, step.text), used | more)
-
-
 def _first(run: Evaluation, step: Step, place: int) -> Point:
     points = [run.points[child][place] for child in step.children]
     # only a missing item opens the next way; a way that is there and has no value is the answer
@@ -310,8 +325,9 @@ def _window(run: Evaluation, step: Step, place: int) -> Point:
     values: list[Decimal] = []
     for value, why, bits in run.points[step.children[0]][place - back : place + 1]:
         used |= bits
-        reason = worse(reason, why)
-        if value is not None:
+        if value is None:
+            reason = worse(reason, why)
+        else:
             values.append(value)
     if reason is not None:
         return Point(None, reason, used)
@@ -387,7 +403,6 @@ _STEPS: Final[Mapping[str, _Compute]] = {
     "first": _first,
     "prior": _prior,
     **dict.fromkeys(_ONE, _one),
-    **dict.fromkeys(_TWO, _two),
     **dict.fromkeys(_WINDOWS, _window),
     **dict.fromkeys(_PARTS, _parts),
     **dict.fromkeys(("digit_mad", "digit_chi2", "digit_ks", "digit_z"), _digits),
