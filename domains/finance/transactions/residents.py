@@ -2,7 +2,7 @@
 
     rows_of(keys)   loads what is missing, in one question; gives the row of each key
     touched(rows)   remembers that rows changed at an event
-    due(seq)        rows whose change is older than `LAG` events, packed: written with the next commit, some at a
+    due(seq)        rows whose change is older than `lag` events, packed: written with the next commit, some at a
                     time, so that no transaction waits for a write of everything
     applied         the event number below which nothing is unwritten: where a restart begins to read the journal
 
@@ -28,10 +28,17 @@ _SHARE: Final = 16
 
 
 class Residents:
-    """The rows in memory, least recently used first."""
+    """The rows in memory, least recently used first.
 
-    def __init__(self, state: State, store: Stored) -> None:
+    Args:
+        state: The rows themselves.
+        store: Where rows come from that are not in memory.
+        lag: Events after which a changed row is due; see `LAG`.
+    """
+
+    def __init__(self, state: State, store: Stored, *, lag: int = LAG) -> None:
         self._state = state
+        self._lag = lag
         self._store = store
         self._rows: OrderedDict[bytes, int] = OrderedDict()
         self._key_of: dict[int, bytes] = {}
@@ -104,7 +111,7 @@ class Residents:
         taken: list[int] = []
         oldest = seq + 1
         for row, first in self._dirty.items():
-            if first > seq - LAG or len(taken) >= _SHARE * events:
+            if first > seq - self._lag or len(taken) >= _SHARE * events:
                 oldest = first
                 break
             taken.append(row)

@@ -35,6 +35,7 @@ from domains.finance.transactions.event import Parsed, Transaction, parse, parse
 from domains.finance.transactions.model import Model
 from domains.finance.transactions.reasons import strongest
 from domains.finance.transactions.recent import Recent
+from domains.finance.transactions.residents import LAG
 from domains.finance.transactions.results import FiredRule, Kept, Result, Timeliness, present, stored
 from domains.finance.transactions.rules import RulesFile
 from domains.finance.transactions.store import Accepted, Store
@@ -71,6 +72,7 @@ class Scoring:
         model: Champion and challenger.
         rules: The rules in force.
         rows: Entities kept in memory.
+        lag: Events after which a changed row is written, see `residents.LAG`.
         clock: Seconds since 1970.
 
     Raises:
@@ -84,6 +86,7 @@ class Scoring:
         model: Model,
         rules: RulesFile,
         rows: int = ROWS,
+        lag: int = LAG,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -91,6 +94,7 @@ class Scoring:
         self.rules = rules
         self.recent = Recent()
         self._rows = rows
+        self._lag = lag
         self._clock = clock
         self._lock = threading.Lock()
         self._whole = False
@@ -99,7 +103,7 @@ class Scoring:
     def _recover(self) -> None:
         """Make the state from the tables: the rows as they were written, and the events since."""
         self._whole = False
-        self._tracker = Tracker(self._store, rows=self._rows)
+        self._tracker = Tracker(self._store, rows=self._rows, lag=self._lag)
         last = self._store.last()
         self._seq = -1 if last is None else last.seq
         self._newest = -np.inf if last is None else last.newest

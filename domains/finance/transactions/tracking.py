@@ -16,7 +16,7 @@ import numpy as np
 from domains.finance.transactions.contributions import columns, measures, novelty
 from domains.finance.transactions.event import ROLES, Parsed
 from domains.finance.transactions.features import FEATURES, compute
-from domains.finance.transactions.residents import Residents
+from domains.finance.transactions.residents import LAG, Residents
 from domains.finance.transactions.state import State
 from domains.finance.transactions.stored import Stored
 from domains.finance.transactions.windows import Floats, Ints
@@ -43,11 +43,12 @@ class Tracker:
     Args:
         store: Where rows come from.
         rows: How many are in memory; at least 3,584.
+        lag: Events after which a changed row is written, see `residents.LAG`.
     """
 
-    def __init__(self, store: Stored, *, rows: int) -> None:
+    def __init__(self, store: Stored, *, rows: int, lag: int = LAG) -> None:
         self.state = State(max(rows, _LEAST_ROWS))
-        self.residents = Residents(self.state, store)
+        self.residents = Residents(self.state, store, lag=lag)
 
     def observe(self, events: Sequence[Parsed], *, first: int) -> Observed:
         """Let events go by.

@@ -112,9 +112,12 @@ def scoring(database: Engine, model: Model, tmp_path: Path, clock: Clock) -> Sco
     return scoring_over(database, model, tmp_path, clock)
 
 
-def scoring_over(database: Engine, model: Model, folder: Path, clock: Clock, *, rows: int = 3_600) -> Scoring:
+def scoring_over(
+    database: Engine, model: Model, folder: Path, clock: Clock, *, rows: int = 3_600, lag: int = 8_192
+) -> Scoring:
     """Open scoring over a database, as a start of the service does."""
-    return Scoring(Store(database), model=model, rules=RulesFile(folder / "rules.toml"), rows=rows, clock=clock)
+    rules = RulesFile(folder / "rules.toml")
+    return Scoring(Store(database), model=model, rules=rules, rows=rows, lag=lag, clock=clock)
 
 
 @pytest.fixture

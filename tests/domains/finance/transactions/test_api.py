@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.api import failures
+from app.identity.permissions import access_to
+from app.identity.principal import Permission
 from domains.contract import Facilities
 from domains.finance.transactions.api import MOST_LINES
 from domains.finance.transactions.event import Transaction
@@ -224,3 +226,12 @@ def test_the_tool_says_when_there_is_nothing_and_gives_no_evidence(risk: Risk) -
     made = tool.invoke({"type": "tool_call", "id": "1", "name": NAME, "args": {"transaction_id": "T-0"}})
     assert "No transaction" in made.content
     assert made.artifact == []
+
+
+def test_only_an_administrator_changes_the_rules() -> None:
+    rule = access_to("PUT", f"{ROOT}/rules", domains=frozenset({"finance"}))
+    assert rule is not None
+    assert (rule.permission, rule.record) == (Permission.ADMIN, "finance.rules.change")
+    asked = access_to("POST", f"{ROOT}/score", domains=frozenset({"finance"}))
+    assert asked is not None
+    assert (asked.permission, asked.record) == (Permission.ASK, "finance.call")

@@ -165,9 +165,9 @@ def stream_of(number: int) -> list:
     return list(generate(accounts=40, seed=11, months=1, start=NOON - timedelta(days=31)).transactions[:number])
 
 
-@pytest.mark.parametrize("rows", [3_600])
+@pytest.mark.parametrize("lag", [3, 8_192])
 def test_a_start_after_any_stop_gives_the_scores_that_no_stop_would(
-    any_database: Engine, model: Model, tmp_path: Path, clock: Clock, rows: int
+    any_database: Engine, model: Model, tmp_path: Path, clock: Clock, lag: int
 ) -> None:
     events = stream_of(120)
     (tmp_path / "whole").mkdir()
@@ -177,11 +177,41 @@ def test_a_start_after_any_stop_gives_the_scores_that_no_stop_would(
     database.dispose()
     got: list[float] = []
     for start in range(0, 120, 30):
-        scoring = scoring_over(any_database, model, tmp_path, clock, rows=rows)  # the one before is dropped, unclosed
+        scoring = scoring_over(any_database, model, tmp_path, clock, lag=lag)  # the one before is dropped, unclosed
         got += [item.raw for item in scored(scoring, *events[start : start + 30])]
         if start == 60:
             scoring.close()
     assert got == pytest.approx(wanted, abs=1e-9)
+
+
+def test_rows_that_are_due_are_written_and_the_mark_follows(
+    database: Engine, model: Model, tmp_path: Path, clock: Clock
+) -> None:
+    scoring = scoring_over(database, model, tmp_path, clock, lag=10)
+    for event in stream_of(60):
+        scored(scoring, event)
+    with database.connect() as connection:
+        applied = connection.execute(text("SELECT value FROM finance_tx_mark")).scalar()
+    assert applied is not None
+    assert 59 - 2 * 10 <= applied <= 59
+
+
+def test_more_entities_than_fit_in_memory_go_through_the_database_and_back(
+    database: Engine, model: Model, tmp_path: Path, clock: Clock
+) -> None:
+    events = [
+        transaction(n, at=n, account=f"A{n % 900}", merchant=f"M{n % 900}", device=f"D{n % 900}") for n in range(1_000)
+    ]
+    small = scoring_over(database, model, tmp_path, clock)
+    got = [item.raw for start in range(0, 1_000, 250) for item in scored(small, *events[start : start + 250])]
+    (tmp_path / "b").mkdir()
+    other = connect(f"sqlite:///{tmp_path / 'other.db'}")
+    large = scoring_over(other, model, tmp_path / "b", clock, rows=12_000)
+    wanted = [item.raw for start in range(0, 1_000, 250) for item in scored(large, *events[start : start + 250])]
+    other.dispose()
+    with database.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM finance_tx_state")).scalar() > 500
+    assert got == pytest.approx(wanted, abs=1e-12)
 
 
 def test_after_a_clean_stop_nothing_is_replayed(database: Engine, model: Model, tmp_path: Path, clock: Clock) -> None:
@@ -245,7 +275,7 @@ from datetime import timedelta
 folder = Path(sys.argv[1])
 events = generate(accounts=40, seed=11, months=1, start=NOON - timedelta(days=31)).transactions[: int(sys.argv[3])]
 scoring = Scoring(Store(connect(f"sqlite:///{folder / 'killed.db'}")), model=Model(SHIPPED),
-                  rules=RulesFile(folder / "rules.toml"), rows=3600, clock=lambda: NOON.timestamp())
+                  rules=RulesFile(folder / "rules.toml"), rows=3600, lag=5, clock=lambda: NOON.timestamp())
 print("ready", flush=True)
 for event in events:
     result = scoring.score([event])[0]
