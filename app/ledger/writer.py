@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -35,8 +35,8 @@ _PATIENCE: Final = "2s"
 """PostgreSQL takes a moment to notice that the client of a session, and so the last writer, is gone."""
 _LOCK_NOT_AVAILABLE: Final = "55P03"  # PostgreSQL, appendix A: a lock_timeout ran out
 
-_LONGEST_STATEMENT: Final = 64
-"""Rows; times seven columns they stay far under the fewest parameters that SQLite was ever built for, 999."""
+_LONGEST_STATEMENT: Final = 512
+"""Rows; times seven columns they stay far under what a statement may have: 32,766 parameters on SQLite."""
 
 _log = structlog.get_logger()
 
@@ -122,9 +122,9 @@ class ExclusiveWriter:
             driver = connection.connection.driver_connection
             if driver is None:
                 raise _unwritable()
-            for start, count in _pieces(len(rows)):  # past SQLAlchemy's objects, which cost more than the insert
-                driver.execute(_insertion(count, connection.dialect.paramstyle), _flat(rows[start : start + count]))
-            driver.commit()
+            _execute(
+                driver, rows, connection.dialect.name
+            )  # past SQLAlchemy's objects, which cost more than the insert
         except (SQLAlchemyError, self._failure) as error:
             _log.error("ledger.write_failed", error=type(error).__name__, events=len(rows))
             self.drop()
@@ -181,21 +181,30 @@ class _FileLock:
                 os.close(file)
 
 
+def _execute(driver: Any, rows: Sequence[Row], dialect: str) -> None:
+    """Insert rows in one transaction: one statement is one by itself, and saves a BEGIN and a COMMIT."""
+    sqlite = dialect == "sqlite"
+    if len(rows) > _LONGEST_STATEMENT:
+        for start in range(0, len(rows), _LONGEST_STATEMENT):
+            piece = rows[start : start + _LONGEST_STATEMENT]
+            driver.execute(_insertion(len(piece), sqlite=sqlite), _flat(piece))
+        driver.commit()
+    elif sqlite:
+        driver.isolation_level = None  # no transaction of the driver's own
+        driver.execute(_insertion(len(rows), sqlite=True), _flat(rows))
+        driver.isolation_level = ""
+    else:
+        driver.autocommit = True
+        driver.execute(_insertion(len(rows), sqlite=False), _flat(rows))
+        driver.autocommit = False
+
+
 @cache
-def _insertion(count: int, paramstyle: str) -> str:
-    mark = "?" if paramstyle == "qmark" else "%s"
+def _insertion(count: int, *, sqlite: bool) -> str:
+    mark = "?" if sqlite else "%s"
     names = ", ".join(Row._fields)
     values = f"({', '.join([mark] * len(Row._fields))})"
     return f"INSERT INTO {entries.name} ({names}) VALUES {', '.join([values] * count)}"  # noqa: S608 - our own names
-
-
-def _pieces(count: int) -> Iterator[tuple[int, int]]:
-    """Cut a batch into few statements of few different lengths, which the driver keeps prepared."""
-    start = 0
-    while start < count:
-        length = min(_LONGEST_STATEMENT, 1 << (count - start).bit_length() - 1)
-        yield start, length
-        start += length
 
 
 def _flat(rows: Sequence[Row]) -> list[object]:
