@@ -91,14 +91,14 @@ def test_a_ledger_that_fills_up_in_mid_answer_gives_no_answer(make_service: Make
 
 def test_what_a_crash_left_open_is_closed_as_unknown_at_the_next_start(make_service: Make) -> None:
     first = make_service(REPLY)
-    first.ledger.append("answer.intent", actor=OPERATOR, body={"question": "commitment"})
+    intent = first.ledger.append("answer.intent", actor=OPERATOR, body={"question": "commitment"})
     first.ledger.close()
     second = make_service(REPLY)
     second.start()
     try:
         [closing] = second.ledger.find(action="answer.outcome")
         assert closing.event.outcome == "unknown"
-        assert closing.event.closes == 0
+        assert closing.event.closes == intent.entry
         assert second.ledger.verify().size == second.ledger.size
     finally:
         second.stop()
