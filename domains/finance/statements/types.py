@@ -327,7 +327,6 @@ class Applicability:
     months: int | None = None
     currency: str | None = None
     peers: int = 0
-    note: Mapping[Language, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
