@@ -11,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -19,7 +18,7 @@ from app.cli import app
 from app.ledger.commitment import Opening
 from app.service import Service
 from tests.app.conftest import REPORT, add, serving
-from tests.app.test_cli import environment, up, vouch
+from tests.app.test_cli import environment, vouch
 
 Make = Callable[..., Service]
 QUESTION = "What was the revenue of Halden Marine in 2025?"
@@ -154,17 +153,18 @@ def test_another_secret_is_told_and_nothing_is_lost(tmp_path: Path, answer: dict
     assert told(tmp_path, "open", str(answer["receipt"]["entry"]))["texts"]["answer"]["text"] == answer["text"]
 
 
-def test_beside_a_running_service(tmp_path: Path) -> None:
-    """No model answers here: the question is recorded and kept all the same, and its failure too."""
-    with up(tmp_path) as (_child, url):
-        body = {"question": QUESTION, "stream": False}
-        assert httpx.post(f"{url}/v1/ask", json=body, timeout=30).status_code == 503
-        [intent] = told(tmp_path, "search", "--action", "answer.intent", "--json")["rows"]
-        assert told(tmp_path, "open", str(intent["seq"]))["texts"]["question"]["text"] == QUESTION
+def test_beside_a_running_service(tmp_path: Path, make_service: Make) -> None:
+    """The service holds the right to write: the commands append through its socket."""
+    with serving(make_service(REPLY)) as client:
+        add(client, "report.md", REPORT)
+        entry = client.post("/v1/ask", json={"question": QUESTION, "stream": False}).json()["receipt"]["entry"]
+        [found] = told(tmp_path, "search", "--action", "answer.outcome", "--json")["rows"]
+        assert found["seq"] == entry
+        assert told(tmp_path, "open", str(entry - 1))["texts"]["question"]["text"] == QUESTION
         assert told(tmp_path, "erase", "--subject", "operator")["keys"] == 1
-        assert told(tmp_path, "open", str(intent["seq"]))["gone"] == ["question"]
-        assert httpx.post(f"{url}/v1/ask", json=body, timeout=30).status_code == 503
-        assert told(tmp_path, "rebuild")["entries"] > intent["seq"]
+        assert told(tmp_path, "open", str(entry - 1))["gone"] == ["question"]
+        assert client.post("/v1/ask", json={"question": QUESTION, "stream": False}).status_code == 200
+        assert told(tmp_path, "rebuild")["entries"] > entry
         assert told(tmp_path, "verify")["intact"]
-        assert httpx.post(f"{url}/v1/audit/verify", timeout=30).json()["intact"]
+        assert client.post("/v1/audit/verify").json()["intact"]
     assert told(tmp_path, "verify")["intact"]
