@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.errors import LedgerUnavailable, NotFound, StartFailed
 from app.identity.principal import OPERATOR, Principal, Role
+from app.ledger.event import Draft
 from app.ledger.log import Ledger
 from app.ledger.merkle import empty_root
 from app.ledger.reading import LedgerReader
@@ -237,3 +238,20 @@ def test_a_ledger_flushes_every_commit_even_on_an_engine_that_was_not_asked_to(t
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         connection.rollback()
     engine.dispose()
+
+
+@pytest.mark.parametrize("count", [1, 2, 512, 513, 1100])
+def test_events_that_are_brought_together_are_committed_together(ledger: Ledger, count: int) -> None:
+    drafts = [Draft.of("test.event", subject="ann", method="key", body={"n": n}) for n in range(count)]
+    drafts[0] = Draft.of("test.end", subject="ann", method="key", body={}, closes=7)
+    done = ledger.append_together(drafts)
+    assert done[0].receipt is None
+    assert "no open intent" in str(done[0].error)
+    receipts = [item.receipt for item in done[1:]]
+    assert [receipt and receipt.entry for receipt in receipts] == list(range(count - 1))
+    assert {receipt and (receipt.size, receipt.root) for receipt in receipts} <= {(count - 1, ledger.root)}
+    roots = [entry.root for entry in ledger.entries(limit=count)]
+    assert roots == [None] * (count - 2) + [ledger.root] * (count > 1)
+    assert ledger.verify().size == count - 1
+    assert ledger.append_together([]) == []
+    assert ledger.append("test.event", actor=OPERATOR, body={}).entry == count - 1
