@@ -64,7 +64,9 @@ _ELSEWHERE: Final = 0.34
 _SENTENCE: Final = re.compile(r"[.!?。！？…][\"'”’」』)）]*$")
 """The end of a whole sentence. What does not end like one ("Joe Burrow") says something only beside the question."""
 
-_WORD: Final = re.compile(rf"{CJK.pattern}{{1,2}}|[^\W_]+")
+_WORD: Final = re.compile(rf"\d[\d.,]*{CJK.pattern}?|{CJK.pattern}{{1,2}}|(?:(?!{CJK.pattern})[^\W\d_])+")
+"""A number with its counter ("2023年"), a pair of ideographs, or a run of other letters."""
+
 _LATIN: Final = re.compile(r"[a-z]{5,}")
 """What can be the name of something. Chinese has no such rule yet."""
 

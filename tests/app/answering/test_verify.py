@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.answering.claims import DraftClaim
 from app.answering.types import Verdict
-from app.answering.verify import SUPPORTED_FROM, Verifier
+from app.answering.verify import SUPPORTED_FROM, Verifier, _is_fragment
 from tests.app.answering.conftest import passage
 
 REPORT = (
@@ -280,3 +280,19 @@ def test_a_bound_is_the_same_with_and_without_a_not(text, source, verdict):
     draft = DraftClaim(text, ("1",))
     question = text.replace("is 3.25 to 1", "")
     assert everyday.check(draft, {"1": passage(source, number=1)}, question=question).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment"),
+    [
+        ("青禾纸业2023年流动比率为0.86。", False),  # digits do not swallow the words that follow them
+        ("2023年流动比率为0.86。", False),
+        ("0.86。", True),
+        ("2015年6月30日。", True),
+        ("Jun 16, 2015.", True),
+        ("Revenue rose to 5 million in 2022.", False),
+        ("Joe Burrow", True),
+    ],
+)
+def test_a_fragment_has_few_words_in_either_script(text, fragment):
+    assert _is_fragment(text) is fragment
