@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import metadata
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import structlog
@@ -20,7 +21,8 @@ from app.answering.types import Answer, Checked, Event, Finished
 from app.answering.verify import Verifier
 from app.errors import Forbidden, LedgerError
 from app.identity.keys import KeyStore
-from app.identity.principal import OPERATOR, Principal
+from app.identity.permissions import Restricted
+from app.identity.principal import OPERATOR, Permission, Principal
 from app.identity.secret import installation_secret
 from app.ledger.access import socket_path
 from app.ledger.copying import LedgerCopy
@@ -36,7 +38,7 @@ from app.settings import Settings
 from app.storage.engine import connect
 from app.storage.migrate import upgrade
 from domains.contract import DomainError, DomainPlugin, Facilities, Question
-from domains.registry import Registry, load
+from domains.registry import Problem, Registry, load
 from model.catalog import card
 from model.client import chat_model
 from model.engine_state import ServedModel
@@ -93,7 +95,7 @@ class Service:
         self._open_record(settings)
         self.keys = KeyStore(self._database, self._secret)
         self.catalog = Catalog(self._database)
-        self.registry: Registry = load()
+        self.registry: Registry = self._opened(load())
         self.engine: ServedModel = engine or engine_for(settings)
         self._bring_embedder = embedder is None
         pinned = Embedder(settings.model_dir / _EMBEDDER)
@@ -131,9 +133,6 @@ class Service:
             max_concurrent=settings.max_concurrent_answers,
             verifier=Verifier(common=pinned.is_common) if embedder is None else None,
         )
-        self.plugins: dict[str, DomainPlugin] = {
-            name: plugin for name, plugin in self.registry.plugins.items() if self._open(name, plugin)
-        }
 
     def _open_record(self, settings: Settings) -> None:
         """Open the ledger and what belongs to it: sealed content, checkpoints, the searchable copy."""
@@ -150,16 +149,22 @@ class Service:
         self.examination = Examination(self.ledger, self.copy, self.vault, self.ledger)
         self._follower = Follower(self.copy, lambda: self.ledger.size)
 
-    def _open(self, name: str, plugin: DomainPlugin) -> bool:
-        """Lend a plugin what it needs; a plugin that cannot work costs its own routes, not the service."""
-        folder = self.settings.data_dir / "domains" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            plugin.open(Facilities(self._database, folder, DomainRecorder(name, self.ledger), self))
-        except DomainError as error:
-            log.error("domain.closed", domain=name, code=error.code, reason=error.message)
-            return False
-        return True
+    def _opened(self, installed: Registry) -> Registry:
+        """Lend each plugin what it needs. One that cannot work is left out; the service and the others go on."""
+        working: dict[str, DomainPlugin] = {}
+        problems = list(installed.problems)
+        for name, plugin in installed.plugins.items():
+            folder = self.settings.data_dir / "domains" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                _check_restricted(plugin)
+                plugin.open(Facilities(self._database, folder, DomainRecorder(name, self.ledger), self))
+            except DomainError as error:
+                log.error("domain.closed", domain=name, code=error.code, reason=error.message)
+                problems.append(Problem(name, "this installation", f"{error.message} {error.remedy}"))
+            else:
+                working[name] = plugin
+        return Registry(MappingProxyType(working), tuple(problems))
 
     # life
 
@@ -181,7 +186,7 @@ class Service:
         self.engine.stop()
         if self._worker is not None:
             self._worker.join(timeout=10)
-        for plugin in self.plugins.values():
+        for plugin in self.registry.plugins.values():
             plugin.close()
         self._relay.stop()
         try:
@@ -217,6 +222,11 @@ class Service:
         fetch(card(_EMBEDDER), self.settings.model_dir, offline=self.settings.offline, report=report)
 
     # what the doors use
+
+    @property
+    def restricted(self) -> dict[str, Restricted]:
+        """What each domain asks of the callers of its own routes."""
+        return {name: plugin.restricted for name, plugin in self.registry.plugins.items()}
 
     @property
     def domain_names(self) -> frozenset[str]:
@@ -362,6 +372,15 @@ class Service:
             model=self.engine.model_name,
             max_tokens=self.settings.answer_tokens,
             timeout_s=self.settings.model_timeout_s,
+        )
+
+
+def _check_restricted(plugin: DomainPlugin) -> None:
+    unknown = sorted(set(plugin.restricted.values()) - {item.value for item in Permission})
+    if unknown:
+        raise DomainError(
+            f"It asks for permissions that do not exist: {', '.join(unknown)}.",
+            remedy=f"Use one of: {', '.join(item.value for item in Permission)}.",
         )
 
 

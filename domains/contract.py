@@ -174,6 +174,10 @@ class DomainPlugin(ABC):
     uploads: ClassVar[tuple[str, ...]] = ()
     """Beginnings of the plugin's own addresses whose bodies may be as large as a document; others may have 1 MiB."""
 
+    restricted: ClassVar[Mapping[tuple[str, str], str]] = {}
+    """Routes of the plugin's own, as (method, path below ``/v1/<name>``), that ask for more than the permission to ask:
+    ``write``, ``audit`` or ``admin``."""
+
     @abstractmethod
     async def prepare(self, question: Question, desk: Desk) -> Preparation:
         """Decide what to search for and which tools to run.

@@ -52,7 +52,7 @@ def create(service: Service, *, pages: bool = True) -> FastAPI:
     )
     for module in (health, ask, openai, documents, audit):
         app.include_router(module.router)
-    for name, plugin in sorted(service.plugins.items()):
+    for name, plugin in sorted(service.registry.plugins.items()):
         router = plugin.router(service)
         if router is not None:
             app.include_router(router, prefix=f"/v1/{name}", tags=[name])
@@ -64,4 +64,4 @@ def create(service: Service, *, pages: bool = True) -> FastAPI:
 
 def _uploads(service: Service) -> list[str]:
     """Return the addresses of plugins that take files."""
-    return [f"/v1/{name}{path}" for name, plugin in service.plugins.items() for path in plugin.uploads]
+    return [f"/v1/{name}{path}" for name, plugin in service.registry.plugins.items() for path in plugin.uploads]

@@ -61,7 +61,7 @@ def authenticate(service: Service, authorization: str | None) -> Principal:
 async def guard(request: Request, service: TheService) -> Principal:
     """Let the caller through, or raise; write the record that the permission table asks for."""
     path = str(getattr(request.scope.get("route"), "path", ""))
-    rule = access_to(request.method, path, domains=service.domain_names)
+    rule = access_to(request.method, path, domains=service.restricted)
     if rule is None:
         raise Forbidden("This route is closed.", remedy="It is missing in the permission table; tell the maintainers.")
     if rule.permission is None:

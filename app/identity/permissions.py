@@ -13,7 +13,7 @@ from typing import Final
 
 from app.identity.principal import Permission
 
-__all__ = ["TABLE", "Access", "access_to"]
+__all__ = ["TABLE", "Access", "Restricted", "access_to"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,6 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/audit"): Access(Permission.AUDIT, exempt=_PAGE),
         ("GET", "/v1/audit/entries"): Access(Permission.AUDIT, record="audit.read"),
         ("GET", "/v1/audit/entries/{entry}"): Access(Permission.AUDIT, record="audit.read"),
-        ("PUT", "/v1/finance/transactions/rules"): Access(Permission.ADMIN, record="finance.rules.change"),
         ("GET", "/v1/audit/state"): Access(Permission.AUDIT, record="audit.read"),
         ("GET", "/v1/audit/search"): Access(Permission.AUDIT, recorded_by=_EXAMINATION),
         ("GET", "/v1/audit/export"): Access(Permission.AUDIT, recorded_by=_EXAMINATION),
@@ -74,13 +73,22 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
 )
 
 
-def access_to(method: str, path: str, *, domains: frozenset[str]) -> Access | None:
+Restricted = Mapping[tuple[str, str], str]
+"""What a plugin says of its own routes; see `DomainPlugin.restricted`."""
+
+
+def access_to(method: str, path: str, *, domains: Mapping[str, Restricted]) -> Access | None:
     """Find the rule for a route, by its path template.
 
-    Routes of domain plugins live under ``/v1/<name>/``; each asks for the permission to ask and is recorded by the
-    pipeline when it answers and by the guard in any case. Returns None for a route that nobody may call.
+    Routes of domain plugins live under ``/v1/<name>/``; each asks for the permission to ask, unless the plugin asks for
+    more, and is recorded by the pipeline when it answers and by the guard in any case. Returns None for a route that
+    nobody may call.
     """
     rule = TABLE.get((method, path))
-    if rule is None and path.startswith("/v1/") and path.split("/")[2] in domains:
-        return Access(Permission.ASK, record=f"{path.split('/')[2]}.call")
-    return rule
+    if rule is not None or not path.startswith("/v1/"):
+        return rule
+    name = path.split("/")[2]
+    if name not in domains:
+        return None
+    asked = domains[name].get((method, path.removeprefix(f"/v1/{name}")), Permission.ASK)
+    return Access(Permission(asked), record=f"{name}.call")

@@ -45,6 +45,7 @@ class Finance(DomainPlugin):
     notice: ClassVar[Mapping[Language, str]] = NOTICE
     retention_days: ClassVar[int] = RETENTION_DAYS
     uploads: ClassVar[tuple[str, ...]] = ("/statements/assess",)
+    restricted: ClassVar[Mapping[tuple[str, str], str]] = {("PUT", "/transactions/rules"): "admin"}
 
     async def prepare(self, question: Question, desk: Desk) -> Preparation:
         """Search for the question as it stands, and compute what it asks of stored companies."""

@@ -352,7 +352,7 @@ def test_the_routes_describe_themselves_with_an_example_that_works(client: httpx
 
 
 def test_records_are_to_be_kept_for_twenty_years(make_service: Make) -> None:
-    plugin = make_service().plugins["finance"]
+    plugin = make_service().registry["finance"]
     assert plugin.retention_days == RETENTION_DAYS
     assert RETENTION_DAYS >= 20 * 365.25
 

@@ -14,6 +14,7 @@ from app.api import failures
 from app.identity.permissions import access_to
 from app.identity.principal import Permission
 from domains.contract import Facilities
+from domains.finance.plugin import Finance
 from domains.finance.transactions.api import MOST_LINES
 from domains.finance.transactions.event import Transaction
 from domains.finance.transactions.results import Result
@@ -229,9 +230,9 @@ def test_the_tool_says_when_there_is_nothing_and_gives_no_evidence(risk: Risk) -
 
 
 def test_only_an_administrator_changes_the_rules() -> None:
-    rule = access_to("PUT", f"{ROOT}/rules", domains=frozenset({"finance"}))
+    rule = access_to("PUT", f"{ROOT}/rules", domains={"finance": Finance.restricted})
     assert rule is not None
-    assert (rule.permission, rule.record) == (Permission.ADMIN, "finance.rules.change")
-    asked = access_to("POST", f"{ROOT}/score", domains=frozenset({"finance"}))
+    assert (rule.permission, rule.record) == (Permission.ADMIN, "finance.call")
+    asked = access_to("POST", f"{ROOT}/score", domains={"finance": Finance.restricted})
     assert asked is not None
     assert (asked.permission, asked.record) == (Permission.ASK, "finance.call")
