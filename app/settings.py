@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     # checkpoints of the record
     checkpoint_events: int = Field(default=1000, ge=1, description="Most ledger entries before a checkpoint is signed.")
     checkpoint_seconds: float = Field(
-        default=300.0, gt=0, description="Longest time before a checkpoint is signed when there are new entries."
+        default=60.0, gt=0, description="Longest time before a checkpoint is signed when there are new entries."
     )
     checkpoint_dir: Path | None = Field(
         default=None,
