@@ -30,6 +30,8 @@ __all__ = [
 _LEAF: Final = b"\x00"
 _NODE: Final = b"\x01"
 _HASH_BYTES: Final = 32
+_begun_node: Final = hashlib.sha256(_NODE)
+"""Copied for each node: to begin a SHA-256 anew costs OpenSSL as much as to hash the node."""
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -39,7 +41,9 @@ def leaf_hash(data: bytes) -> bytes:
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash two subtrees into the one that holds both."""
-    return hashlib.sha256(_NODE + left + right).digest()
+    node = _begun_node.copy()
+    node.update(left + right)
+    return node.digest()
 
 
 def empty_root() -> bytes:
@@ -90,14 +94,15 @@ class CompactRange:
         """The root of the largest perfect subtree that ends at the newest leaf; None of an empty tree."""
         return self._peaks[-1] if self._peaks else None
 
-    def append(self, leaf: bytes) -> None:
-        """Add a leaf hash at the right end."""
+    def append(self, leaf: bytes) -> bytes:
+        """Add a leaf hash at the right end; return the last peak."""
         full = self._size  # each trailing one bit is a perfect subtree that the new leaf completes to twice its size
         while full & 1:
             leaf = node_hash(self._peaks.pop(), leaf)
             full >>= 1
         self._peaks.append(leaf)
         self._size += 1
+        return leaf
 
     def root(self) -> bytes:
         """Return the root of all leaves so far."""

@@ -6,12 +6,13 @@ so that the tree over all entries is the same as before. To ask for one of them 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
+import psycopg
 from sqlalchemy import Connection, Engine, Row, func, select, type_coerce
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NullType
@@ -19,24 +20,29 @@ from sqlalchemy.types import NullType
 from app.answering.types import Receipt
 from app.errors import LedgerCorrupt, LedgerError, LedgerUnavailable, NotFound, Pruned, StartFailed
 from app.ledger.event import LedgerEvent
-from app.ledger.merkle import CompactRange, leaf_hash
+from app.ledger.merkle import CompactRange
+from app.ledger.rederiving import PRUNE_INTENT, Rederivation, VerifyReport, corrupt
 from app.ledger.schema import check_format, entries, meta
 
 __all__ = ["PRUNE_INTENT", "Entry", "LedgerReader", "VerifyReport", "corrupt", "load_tree"]
 
-PRUNE_INTENT: Final = "ledger.prune.intent"
-"""The event that a pruning writes first; its body's `minimum` is the index below which the bodies go."""
-
-_HASH_BYTES: Final = 32
 _CHUNK: Final = 1000
-"""Rows read at a time: a verification of any length holds a few megabytes."""
+"""Entries read at a time: a verification of any length holds a few megabytes."""
 
-_CHECKED: Final = ("seq", "body", "leaf", "peak", "root", "action", "closes")
-"""What a verification reads of a row, in the order in which `_rederive` takes it."""
+_LEAST: Final = -(2**63)
+_LARGEST: Final = 2**63 - 1
+"""What a store can hold as a number: a ledger begins with 0, but who tampers with one need not."""
+
+_WINDOW: Final = """SELECT seq, body, leaf, peak, root, action, closes FROM ledger_entries
+    WHERE seq >= {0} AND seq <= {0} ORDER BY seq"""
+"""What a verification reads, by the bare driver: rows of SQLAlchemy cost as much again as the reading itself.
+
+Bounded on both sides: with LIMIT instead, a PostgreSQL that has no statistics of a new ledger sorts all the rest of it
+for each thousand.
+"""
 
 _stored: Final[tuple[Any, ...]] = tuple(type_coerce(column, NullType()).label(column.name) for column in entries.c)
 """The columns as they lie in the store: SQLite keeps any type in any column, and a conversion would trust it."""
-_checked: Final[tuple[Any, ...]] = tuple(column for name in _CHECKED for column in _stored if column.name == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +57,6 @@ class Entry:
     body: bytes
     leaf: str
     root: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """What a verification that found nothing wrong went through: `size` entries, whose root is `root`.
-
-    Of those below `minimum`, which were pruned, the hashes were verified, and that an entry says that they were pruned.
-    """
-
-    size: int
-    root: str
-    minimum: int = 0
 
 
 class LedgerReader:
@@ -153,13 +147,13 @@ class LedgerReader:
 
         The bytes of a pruned entry are None.
         """
-        for row in self._scan():
-            yield row.seq, row.body
+        for seq, body, *_ in self._scan():
+            yield seq, body
 
     def hashed(self) -> Iterator[tuple[int, bytes | None, bytes]]:
         """Give number, hashed bytes and stored leaf hash of each entry, as `raw` does: a pruned one has its hash."""
-        for row in self._scan():
-            yield row.seq, row.body, row.leaf
+        for seq, body, leaf, *_ in self._scan():
+            yield seq, body, leaf
 
     def verify(self, *, known: Iterable[Receipt] = ()) -> VerifyReport:
         """Re-derive every leaf, peak and root from the raw entries and compare them with what is stored.
@@ -175,7 +169,9 @@ class LedgerReader:
             An operator who rewrites every entry from some point on together with its hashes, or cuts off the end. Only
             what has left his reach shows that: pass it as `known`.
         """
-        return _rederive(self._scan(), {receipt.size: receipt.root for receipt in known}, minimum=lambda: self.minimum)
+        checked = Rederivation(lambda: self.minimum, known={receipt.size: receipt.root for receipt in known})
+        checked.take(self._scan())
+        return checked.report()
 
     def _tree(self) -> CompactRange:
         try:
@@ -184,26 +180,42 @@ class LedgerReader:
         except SQLAlchemyError as error:
             raise _unreadable(error) from None
 
-    def _rows(self, *wanted: Any, limit: int, columns: Sequence[Any] = _stored) -> Sequence[Row[Any]]:
-        query = select(*columns).where(*wanted).order_by(entries.c.seq).limit(limit)
+    def _rows(self, *wanted: Any, limit: int) -> Sequence[Row[Any]]:
+        query = select(*_stored).where(*wanted).order_by(entries.c.seq).limit(limit)
         try:
             with self._engine.connect() as connection:
                 return connection.execute(query).all()
         except SQLAlchemyError as error:
             raise _unreadable(error) from None
 
-    def _scan(self) -> Iterator[Any]:
+    def _scan(self) -> Iterator[tuple[Any, ...]]:
         """Give all rows up to the one that is last now: a busy writer must not keep a verification from ending."""
+        last = self._bound(func.max, _LEAST, _LARGEST)
+        start = None if last is None else self._bound(func.min, _LEAST, last)
+        while start is not None and last is not None and start <= last:
+            rows = self._window(start, min(start + _CHUNK - 1, last))
+            yield from rows
+            start = rows[-1][0] + 1 if rows else self._bound(func.min, start, last)  # over a gap of whatever width
+
+    def _window(self, first: int, last: int) -> list[tuple[Any, ...]]:
+        sqlite = self._engine.dialect.name == "sqlite"
+        try:
+            with closing(self._engine.raw_connection()) as connection:
+                # binary: PostgreSQL would send bytes as hexadecimal text
+                cursor = connection.cursor() if sqlite else connection.cursor(binary=True)
+                cursor.execute(_WINDOW.format("?" if sqlite else "%s"), (first, last))
+                return list(cursor.fetchall())
+        except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
+            raise _unreadable(error) from None
+
+    def _bound(self, end: Any, low: int, high: int) -> int | None:
+        query = select(end(entries.c.seq)).where(entries.c.seq >= low, entries.c.seq <= high)
         try:
             with self._engine.connect() as connection:
-                last = connection.scalar(select(func.max(entries.c.seq)))
+                found: int | None = connection.scalar(query)
         except SQLAlchemyError as error:
             raise _unreadable(error) from None
-        after = None if last is None else -(2**63)
-        while after is not None:
-            rows = self._rows(entries.c.seq > after, entries.c.seq <= last, limit=_CHUNK, columns=_checked)
-            yield from rows
-            after = rows[-1].seq if rows else None
+        return found
 
 
 def load_tree(connection: Connection) -> CompactRange:
@@ -234,64 +246,6 @@ def _tree_of(connection: Connection, size: int) -> CompactRange:
         raise corrupt(f"Entries up to {size - 1} are missing or have no peak.") from None
 
 
-def corrupt(problem: str) -> LedgerCorrupt:
-    """Say what is wrong with the store, and what to do."""
-    return LedgerCorrupt(
-        problem,
-        remedy="Stop the service, keep the store as evidence, restore the last good copy and verify it with receipts.",
-    )
-
-
-def _rederive(rows: Iterable[Any], known: dict[int, str], *, minimum: Callable[[], int]) -> VerifyReport:
-    tree = CompactRange()
-    lowest = minimum()
-    stated = {0}  # minimum indices that entries speak of
-    for seq, body, leaf, peak, root, action, closes in rows:
-        if seq != tree.size:
-            raise corrupt(f"Entry {tree.size} is missing." if seq > tree.size else f"There is an entry {seq}.")
-        if body is None and seq >= lowest:
-            lowest = minimum()  # it may have risen since
-        if seq < lowest:
-            _check_pruned(seq, body, leaf)
-        else:
-            if type(body) is not bytes or leaf_hash(body) != leaf:
-                raise corrupt(f"Entry {seq} does not hash to the leaf that was recorded for it.")
-            if _says(body) != (seq, action, closes):
-                raise corrupt(f"Entry {seq} is not the event that stands in its place.")
-            if action == PRUNE_INTENT:
-                stated.add(_stated_minimum(body))
-        tree.append(leaf)
-        if tree.last_peak != peak or (root is not None and root != tree.root()):
-            raise corrupt(f"The root recorded after entry {seq} is not that of the entries up to it.")
-        if tree.size in known and known.pop(tree.size) != tree.root().hex():
-            raise corrupt(f"Entry {seq}, or one before it, is not the one that a receipt was given for.")
-    if beyond := [size for size in known if size > tree.size]:
-        raise corrupt(f"Entry {tree.size} is missing: a receipt was given for {max(beyond)} entries.")
-    if lowest > max(stated):  # less is a pruning that was interrupted, and goes on with the next
-        raise corrupt(f"The bodies of the entries below {lowest} are gone, and no entry says that they were pruned.")
-    return VerifyReport(size=tree.size, root=tree.root().hex(), minimum=lowest)
-
-
-def _check_pruned(seq: int, body: object, leaf: object) -> None:
-    if body is not None or type(leaf) is not bytes or len(leaf) != _HASH_BYTES:
-        raise corrupt(f"Entry {seq} was pruned, but has a body, or has no hash.")
-
-
-def _stated_minimum(body: bytes) -> int:
-    try:
-        return int(json.loads(body)["body"]["minimum"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return 0
-
-
-def _says(body: bytes) -> tuple[object, object, object] | None:
-    try:
-        said = orjson.loads(body)
-        return said["seq"], said["action"], said["closes"]
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
 def _entry(row: Row[Any]) -> Entry:
     try:
         event = LedgerEvent.parse(row.body)
@@ -304,8 +258,8 @@ def _hex(root: bytes | None) -> str | None:
     return None if root is None else root.hex()
 
 
-def _unreadable(error: SQLAlchemyError) -> LedgerError:
-    name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
+def _unreadable(error: Exception) -> LedgerError:
+    name = str(getattr(getattr(error, "orig", error), "sqlite_errorname", ""))
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return corrupt("The ledger's database file is damaged.")
     return LedgerUnavailable(
