@@ -69,14 +69,15 @@ class Residents:
 
     def _load(self, missing: Sequence[bytes]) -> None:
         stored = self._store.states([key for key in missing if key not in self._leaving])
-        for key in missing:
-            row = self._free.pop() if self._free else self._give_up()
+        filled: dict[int, bytes] = {}
+        empty: list[int] = []
+        for key, row in zip(missing, self._places(len(missing)), strict=True):
             back = self._leaving.pop(key, None)
             data = stored.get(key) if back is None else back[0]
             if data is not None:
-                self._state.unpack(row, data)
+                filled[row] = data
             else:
-                self._state.clear(row)
+                empty.append(row)
             self._rows[key] = row
             self._key_of[row] = key
             if (
@@ -84,13 +85,19 @@ class Residents:
             ):  # it came back before it was written; `_dirty` stays ordered, by an event too early at worst
                 self._dirty[row] = min(back[1], next(iter(self._dirty.values()), back[1]))
                 self._dirty.move_to_end(row, last=False)
+        self._state.unpack(list(filled), list(filled.values()))
+        self._state.clear(empty)
 
-    def _give_up(self) -> int:
-        key, row = self._rows.popitem(last=False)
-        if row in self._dirty:
-            self._leaving[key] = (self._state.pack(row), self._dirty.pop(row))
-        del self._key_of[row]
-        return row
+    def _places(self, number: int) -> list[int]:
+        """Return so many rows that nobody has: free ones, then those of who was used longest ago."""
+        free = [self._free.pop() for _ in range(min(number, len(self._free)))]
+        given_up = [self._rows.popitem(last=False) for _ in range(number - len(free))]
+        changed = [(key, row) for key, row in given_up if row in self._dirty]
+        for (key, row), data in zip(changed, self._state.pack([row for _, row in changed]), strict=True):
+            self._leaving[key] = (data, self._dirty.pop(row))
+        for _, row in given_up:
+            del self._key_of[row]
+        return free + [row for _, row in given_up]
 
     def touched(self, rows: Iterable[int], seq: int) -> None:
         """Remember that an event changed these rows."""
@@ -115,8 +122,7 @@ class Residents:
                 oldest = first
                 break
             taken.append(row)
-        packed = {self._key_of[row]: self._state.pack(row) for row in taken}
-        return packed | self._left(), oldest - 1, taken
+        return self._packed(taken) | self._left(), oldest - 1, taken
 
     def written(self, rows: Iterable[int]) -> None:
         """Forget what a commit has written."""
@@ -127,7 +133,10 @@ class Residents:
     def flush(self) -> tuple[dict[bytes, bytes], list[int]]:
         """Return every unwritten row, packed, and the rows for `written`."""
         taken = list(self._dirty)
-        return {self._key_of[row]: self._state.pack(row) for row in taken} | self._left(), taken
+        return self._packed(taken) | self._left(), taken
+
+    def _packed(self, rows: Sequence[int]) -> dict[bytes, bytes]:
+        return {self._key_of[row]: data for row, data in zip(rows, self._state.pack(rows), strict=True)}
 
     def _left(self) -> dict[bytes, bytes]:
         return {key: data for key, (data, _) in self._leaving.items()}

@@ -5,7 +5,7 @@ all are taken, the one that was used longest ago is given up, after it was writt
 same whether ten or ten million events went into it.
 
     fold     adds events to rows; one that is older than a ring holds is left out of that ring, and of that ring alone
-    pack     one row as bytes, empty cells left out: what the database keeps
+    pack     rows as bytes, empty cells left out: what the database keeps
     unpack   the reverse
 
 `seq` is the number of the last event that went into a row, in the order of acceptance: a row may be written at any
@@ -21,6 +21,7 @@ Not covered: more than one process on the same tables.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -48,6 +49,8 @@ LIFE: Final = ("first", "last", "count", "amount", "log", "log2", "largest", "la
 """Times in seconds since 1970, amounts in euro, `count` of all transactions ever."""
 
 _VERSION: Final = 1
+_TOGETHER: Final = 512
+"""Rows packed at once: 7 MB."""
 _HEAD: Final = np.dtype([("version", "u1"), ("cells", "u1"), ("seq", "<i8"), ("life", "<f8", (len(LIFE),))])
 ROW_DTYPE: Final = np.dtype(
     [
@@ -139,42 +142,59 @@ class State:
         life[:, 6] = np.maximum(life[:, 6], values)
         self.life[row] = life
 
-    def clear(self, row: int) -> None:
-        """Make a row nobody's."""
-        self.stamps[row] = -1
-        self.sums[row] = 0.0
-        self.largest[row] = 0.0
-        self.bits[row] = 0
-        self.life[row] = 0.0
-        self.seq[row] = -1
+    def clear(self, rows: Sequence[int]) -> None:
+        """Make rows nobody's; one that was never anybody's is so already: its pages stay untouched."""
+        at = np.array(rows, dtype=np.int64)
+        at = at[self.seq[at] >= 0]
+        self.stamps[at] = -1
+        self.sums[at] = 0.0
+        self.largest[at] = 0.0
+        self.bits[at] = 0
+        self.life[at] = 0.0
+        self.seq[at] = -1
 
-    def pack(self, row: int) -> bytes:
-        """Return one row as bytes."""
-        used = np.flatnonzero(living(self.stamps[row], buckets(self.life[row, 1])))
+    def pack(self, rows: Sequence[int]) -> list[bytes]:
+        """Return rows as bytes. All at once: one at a time, numpy's calls cost ten times what they move."""
+        return [data for at in range(0, len(rows), _TOGETHER) for data in self._pack(rows[at : at + _TOGETHER])]
+
+    def _pack(self, rows: Sequence[int]) -> list[bytes]:
+        at = np.array(rows, dtype=np.int64)  # (k,)
+        place, used = np.nonzero(living(self.stamps[at], buckets(self.life[at, 1])))
+        row = at[place]
         body = np.empty(len(used), dtype=ROW_DTYPE)
         body["cell"], body["stamp"], body["largest"] = used, self.stamps[row, used], self.largest[row, used]
         body["sums"], body["bits"] = self.sums[row, used], self.bits[row, used]
-        head = np.array((_VERSION, len(used), self.seq[row], self.life[row]), dtype=_HEAD)
-        return head.tobytes() + body.tobytes()
+        head = np.empty(len(at), dtype=_HEAD)
+        head["version"], head["cells"] = _VERSION, np.bincount(place, minlength=len(at))
+        head["seq"], head["life"] = self.seq[at], self.life[at]
+        heads, whole, ends = head.tobytes(), body.tobytes(), np.cumsum(head["cells"], dtype=np.int64).tolist()
+        size, step = _HEAD.itemsize, ROW_DTYPE.itemsize
+        return [
+            heads[n * size : (n + 1) * size] + whole[start * step : end * step]
+            for n, (start, end) in enumerate(zip([0, *ends], ends, strict=False))
+        ]
 
-    def unpack(self, row: int, data: bytes) -> None:
-        """Fill one row from bytes.
+    def unpack(self, rows: Sequence[int], packed: Sequence[bytes]) -> None:
+        """Fill rows from bytes.
 
         Raises:
-            StateUnavailable: the bytes are no packed row.
+            StateUnavailable: some of it is no packed row; none was filled.
         """
-        count = data[1] if len(data) >= _HEAD.itemsize and data[0] == _VERSION else -1
-        if count < 0 or len(data) != _HEAD.itemsize + count * ROW_DTYPE.itemsize:
-            raise _damaged()
-        head = np.frombuffer(data, dtype=_HEAD, count=1)[0]
-        body = np.frombuffer(data, dtype=ROW_DTYPE, offset=_HEAD.itemsize)
+        size, step = _HEAD.itemsize, ROW_DTYPE.itemsize
+        for data in packed:
+            if len(data) < size or data[0] != _VERSION or len(data) != size + data[1] * step:
+                raise _damaged()
+        head = np.frombuffer(b"".join(data[:size] for data in packed), dtype=_HEAD)
+        body = np.frombuffer(b"".join(data[size:] for data in packed), dtype=ROW_DTYPE)
         used = body["cell"].astype(np.int64)
-        if count and int(used.max()) >= CELLS:
+        if len(used) and int(used.max()) >= CELLS:
             raise _damaged()
-        self.clear(row)
+        self.clear(rows)
+        at = np.array(rows, dtype=np.int64)
+        row = np.repeat(at, head["cells"])
         self.stamps[row, used], self.largest[row, used] = body["stamp"], body["largest"]
         self.sums[row, used], self.bits[row, used] = body["sums"], body["bits"]
-        self.life[row], self.seq[row] = head["life"], head["seq"]
+        self.life[at], self.seq[at] = head["life"], head["seq"]
 
 
 def _damaged() -> StateUnavailable:

@@ -41,7 +41,7 @@ from domains.finance.transactions.stored import Nothing
 from domains.finance.transactions.tracking import Tracker
 from domains.finance.transactions.windows import Floats
 
-__all__ = ["CHAMPION", "EVERY", "Dataset", "Fitted", "false_positives", "fit", "prepare"]
+__all__ = ["CHAMPION", "EVERY", "Alarms", "Dataset", "Fitted", "auc", "false_positives", "fit", "parts_of", "prepare"]
 
 EVERY: Final = 4
 _ROWS: Final = 16_384
@@ -206,23 +206,37 @@ def auc(scores: Floats, labels: NDArray[np.int64]) -> float:
     return float((rank[inverse][positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
-def false_positives(scores: Floats, labels: NDArray[np.int64], *, recall: float) -> float:
-    """Return how many honest transactions are alerted when the share `recall` of the fraud is.
+class Alarms:
+    """Honest transactions alerted at a recall, counted again for other weights without sorting again.
 
     Alerts are taken from the highest score down. Where several have the same score, as many of them as are needed are
     taken, in proportion: the expectation over a random order.
     """
-    values = np.unique(scores)[::-1]
-    place = np.searchsorted(-values, -scores)
-    caught = np.cumsum(np.bincount(place, weights=labels == 1, minlength=len(values)))
-    alarms = np.cumsum(np.bincount(place, weights=labels == 0, minlength=len(values)))
-    wanted = recall * float((labels == 1).sum())
-    at = int(np.searchsorted(caught, wanted - 1e-9))
-    if at >= len(values):
-        return float("inf")
-    before, alarms_before = (caught[at - 1], alarms[at - 1]) if at else (0.0, 0.0)
-    share = (wanted - before) / (caught[at] - before)
-    return float(alarms_before + share * (alarms[at] - alarms_before))
+
+    def __init__(self, scores: Floats, labels: NDArray[np.int64], *, recall: float) -> None:
+        values, place = np.unique(-scores, return_inverse=True)
+        fraud = labels == 1
+        self._number, self._recall = len(values), recall
+        self._place, self._fraud, self._honest = place, fraud, ~fraud
+
+    def __call__(self, weights: NDArray[Any]) -> float:
+        """Count with each transaction (n,) so many times."""
+        caught = np.cumsum(np.bincount(self._place, weights=weights * self._fraud, minlength=self._number))
+        alarms = np.cumsum(np.bincount(self._place, weights=weights * self._honest, minlength=self._number))
+        wanted = self._recall * float(caught[-1])
+        at = int(np.searchsorted(caught, wanted - 1e-9))
+        if at >= self._number:
+            return float("inf")
+        before, alarms_before = (caught[at - 1], alarms[at - 1]) if at else (0.0, 0.0)
+        if caught[at] == before:  # there is no fraud at all
+            return 0.0
+        share = (wanted - before) / (caught[at] - before)
+        return float(alarms_before + share * (alarms[at] - alarms_before))
+
+
+def false_positives(scores: Floats, labels: NDArray[np.int64], *, recall: float) -> float:
+    """Return how many honest transactions are alerted when the share `recall` of the fraud is, see `Alarms`."""
+    return Alarms(scores, labels, recall=recall)(np.ones(len(labels)))
 
 
 def parts_of(month: NDArray[np.int64]) -> NDArray[np.str_]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from random import Random
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_however_many_events_one_account_has_its_row_is_one_row() -> None:
     for start in range(0, 1_200, 400):
         state.replay(events, list(range(start, start + 400)), [0] * 400)
         row = state.residents.rows_of([[events[0].keys[0]]])[0][0]
-        sizes.append(len(state.state.pack(row)))
+        sizes.append(len(state.state.pack([row])[0]))
     assert state.state.life[row, LIFE.index("count")] == 1_200
     assert sizes[0] == sizes[1] == sizes[2] <= 74 + CELLS * ROW_DTYPE.itemsize
     assert len(state.residents) == 1 + 7 + 1 + 1 + 7
@@ -270,9 +271,9 @@ def test_a_row_that_was_written_and_read_is_the_same_to_every_later_event(histor
     copy = State(4)
     for key in {key for event in events for key in event.keys if key is not None}:
         row = state.residents.rows_of([[key]])[0][0]
-        packed = state.state.pack(row)
-        copy.unpack(1, packed)
-        assert copy.pack(1) == packed
+        packed = state.state.pack([row])
+        copy.unpack([1], packed)
+        assert copy.pack([1]) == packed
         for seconds in {event.seconds for event in events}:
             ours = state.state.windows(np.array([[row]]), np.array([seconds]))
             theirs = copy.windows(np.array([[1]]), np.array([seconds]))
@@ -284,7 +285,7 @@ def test_a_row_that_was_written_and_read_is_the_same_to_every_later_event(histor
 def test_a_damaged_row_is_refused(harm: str) -> None:
     state = tracker()
     seen_by(state, transaction())
-    good = state.state.pack(1 if state.state.seq[1] >= 0 else int(np.argmax(state.state.seq)))
+    (good,) = state.state.pack([1 if state.state.seq[1] >= 0 else int(np.argmax(state.state.seq))])
     bad = {
         "empty": b"",
         "cut": good[:-1],
@@ -293,14 +294,55 @@ def test_a_damaged_row_is_refused(harm: str) -> None:
         "cell": good[:74] + b"\xff" + good[75:],
     }[harm]
     with pytest.raises(StateUnavailable, match="damaged"):
-        State(2).unpack(1, bad)
+        State(2).unpack([1], [bad])
+
+
+@settings(deadline=None, max_examples=30)
+@given(histories(), st.randoms(use_true_random=False))
+def test_rows_written_and_read_together_are_as_one_by_one(history: list[Transaction], random: Random) -> None:
+    events = [parse(item) for item in history]
+    state = tracker()
+    state.observe(events, first=0)
+    keys = {key for event in events for key in event.keys if key is not None}
+    rows = [
+        0,
+        *(row for (row,) in state.residents.rows_of([[key] for key in sorted(keys)])),
+    ]  # row 0 has no cell at all
+    random.shuffle(rows)
+    together = state.state.pack(rows)
+    assert together == [state.state.pack([row])[0] for row in rows]
+    copy = State(len(rows) + 1)
+    copy.sums[:], copy.stamps[:], copy.seq[:] = 7.0, 1 << 40, 5  # whoever had the rows before leaves nothing behind
+    places = list(range(1, len(rows) + 1))
+    copy.unpack(places, together)
+    assert copy.pack(places) == together
+    np.testing.assert_array_equal(copy.life[places], state.state.life[rows])
+
+
+def test_a_damaged_row_among_good_ones_is_refused_and_none_is_filled() -> None:
+    state = tracker()
+    seen_by(state, transaction())
+    good = state.state.pack([int(np.argmax(state.state.seq))])[0]
+    copy = State(4)
+    for bad in (good[:-1], good[:74] + b"\xff" + good[75:]):
+        with pytest.raises(StateUnavailable, match="damaged"):
+            copy.unpack([1, 2, 3], [good, bad, good])
+        assert (copy.seq == -1).all()
+        assert (copy.stamps == -1).all()
+
+
+def test_no_row_is_no_work() -> None:
+    state = State(2)
+    state.unpack([], [])
+    state.clear([])
+    assert state.pack([]) == []
 
 
 @given(st.binary(max_size=600))
 def test_bytes_that_are_no_row_are_refused_and_nothing_else(data: bytes) -> None:
     state = State(2)
     try:
-        state.unpack(1, data)
+        state.unpack([1], [data])
     except StateUnavailable:
         return
     assert len(data) >= 74
