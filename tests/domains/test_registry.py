@@ -129,6 +129,10 @@ def test_a_strangers_domain_is_found_its_tool_runs_and_its_routes_answer(tmp_pat
                 n = len(self.entries)
                 return Receipt(entry=n - 1, leaf="00", size=n, root="00", time="2026-01-01T00:00:00Z")
 
+        class Store:
+            def seal(self, subject, answer_id, texts):
+                return {name: "c" for name in texts}
+
         class Shelf:
             def search(self, queries, scope, *, k):
                 return []
@@ -137,7 +141,7 @@ def test_a_strangers_domain_is_found_its_tool_runs_and_its_routes_answer(tmp_pat
         asked = Question(text="What is the temperature in Telmere?", language="en", scope=OPERATOR.scope())
         plugin, reason = registry.choose(asked)
         pipeline = Pipeline(
-            registry=registry, searcher=Shelf(), ledger=Sink(), commit=lambda text: "c", versions=dict,
+            registry=registry, searcher=Shelf(), ledger=Sink(), content=Store(), versions=dict,
             chat_factory=lambda: ScriptedChat(replies=["The temperature in Telmere is 21 degrees [1]."]),
         )
         answer = asyncio.run(pipeline.answer(asked, principal=OPERATOR))
