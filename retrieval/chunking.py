@@ -2,7 +2,8 @@
 
 Whole blocks are packed until a passage has about `words` words. A heading opens a new passage unless the one before is
 still small; a table stays whole if it fits and is cut between rows if not; a long paragraph is cut between sentences.
-No passage crosses a page, because a citation names one.
+No passage crosses a page, because a citation names one. On a page without headings, the titles at its top take their
+place, after those of the pages before.
 
 Length is counted in words of English; Chinese has no spaces, and 1.6 ideographs count as one word.
 """
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from retrieval.language import CJK, language_of
 from retrieval.parsing.types import Block, BlockKind, ParsedDocument, ParsedPage
 from retrieval.sentences import split_sentences
+from retrieval.titles import page_titles
 from retrieval.types import Box
 
 __all__ = ["Chunk", "chunk"]
@@ -74,8 +76,9 @@ def chunk(document: ParsedDocument, *, words: int = 160) -> list[Chunk]:
     if words < 1:
         raise ValueError(f"words is {words}, expected at least 1")
     chunks, path = list[Chunk](), list[tuple[int, str]]()
+    titles = page_titles(document.pages)
     for page in document.pages:
-        groups = _pack(_parts(page, path, words), words)
+        groups = _pack(_parts(page, path, words, titles=titles.get(page.number, ())), words)
         chunks.extend(_chunk(page, group) for group in _merge_small(groups, words))
     return chunks
 
@@ -87,7 +90,7 @@ def _size(text: str) -> float:
     return ideographs / _IDEOGRAPHS + len(rest) + sum(len(word) / _LETTERS - 1 for word in rest if len(word) > _LETTERS)
 
 
-def _parts(page: ParsedPage, path: list[tuple[int, str]], words: int) -> Iterator[_Part]:
+def _parts(page: ParsedPage, path: list[tuple[int, str]], words: int, *, titles: tuple[str, ...]) -> Iterator[_Part]:
     """Yield the parts of a page; `path` is the heading path, changed on the way."""
     for block in page.blocks:
         text = page.text[block.start : block.end]
@@ -95,7 +98,7 @@ def _parts(page: ParsedPage, path: list[tuple[int, str]], words: int) -> Iterato
             while path and path[-1][0] >= block.level:
                 path.pop()
             path.append((block.level, " ".join(text.split())))
-        headings = tuple(heading for _, heading in path)
+        headings = (*(heading for _, heading in path), *titles)
         size = _size(text)
         if size <= words * _STRETCH:
             yield _Part(block.start, block.end, size, block, headings)
