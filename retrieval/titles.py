@@ -85,7 +85,7 @@ def _is_title(line: str) -> bool:
         return False
     if ideographs := len(CJK.findall(line)):
         return ideographs <= _IDEOGRAPHS and "。" not in line
-    words = _WORD.findall(line)
+    words: list[str] = _WORD.findall(line)
     if not words or len(line.split()) > _WORDS or max(map(len, words)) < 4:
         return False
     long = [word for word in words if len(word) > 3]
