@@ -1,6 +1,6 @@
-"""The process that opens a stranger's file: `python -m retrieval.parsing.child JOB`, with the job as JSON.
+"""What happens in the process that opens a stranger's file, forked for it by `retrieval.parsing.forkserver`.
 
-It imports the one parser that it needs, puts limits on itself, and only then opens the file. Its standard output is
+The one parser that it needs is imported, it puts limits on itself, and only then opens the file. Its standard output is
 JSON lines: `{"total": pages}` first, `{"page": {...}}` for each page as it is read, `{"done": true}` at the end; or
 `{"png": base64}` for a picture; or `{"refused": code, "message": ..., "remedy": ...}` in place of the rest.
 
@@ -11,12 +11,10 @@ are set after the imports, which are trusted, so that a low memory limit refuses
 from __future__ import annotations
 
 import base64
-import ctypes
 import importlib
 import json
 import math
 import resource
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,7 +24,7 @@ from retrieval.errors import DamagedFile, DocumentRefused, NoText, ParseLimit, R
 from retrieval.parsing import types
 from retrieval.parsing.clean import has_words
 
-__all__ = ["main"]
+__all__ = ["main", "prepare"]
 
 _PARSERS: Final = {
     types.PDF: "retrieval.parsing.pdf",
@@ -38,14 +36,16 @@ _PARSERS: Final = {
 _PAINTER: Final = "retrieval.parsing.paint"
 
 _OPEN_FILES: Final = 64
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+def prepare(job: Mapping[str, Any]) -> Any:
+    """Import and return the module that does a job; once it is imported, the children of later jobs have it."""
+    return importlib.import_module(_PAINTER if job["do"] == "render" else _PARSERS[job["media_type"]])
 
 
 def main(job: Mapping[str, Any]) -> None:
     """Do one job: `{"do": "parse" | "render", "path": ..., ...}`; what goes wrong is told on standard output."""
-    wanted = _PAINTER if job["do"] == "render" else _PARSERS[job["media_type"]]
-    module = importlib.import_module(wanted)
+    module = prepare(job)
     _limit(memory_mb=job["memory_mb"], timeout_s=job["timeout_s"])
     refusal: RetrievalError
     because = ""
@@ -117,16 +117,3 @@ def _limit(*, memory_mb: int, timeout_s: float) -> None:
         (resource.RLIMIT_AS, memory_mb << 20),
     ):
         resource.setrlimit(what, (most, most))
-
-
-def _bind_to_parent() -> None:
-    """Die with the thread that waits for us, and never gain a privilege. Linux only, see prctl(2)."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-
-
-if __name__ == "__main__":
-    _bind_to_parent()
-    main(json.loads(sys.argv[1]))

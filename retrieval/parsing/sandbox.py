@@ -1,9 +1,11 @@
-"""Runs one job in a child process that may cost only so much, and reads what it says.
+"""Runs jobs, each in a child process that may cost only so much, and reads what it says.
 
 The files are strangers' and their parsers are native code, so no file is opened by a parser in the process that
-serves users. The child has its own process group, no input, no error output, an environment of one variable, and the
-limits that `retrieval.parsing.child` puts on itself before it opens the file. The parent reads at most as many bytes
-from the child as the child may hold in memory, and ends the whole group when the time is up.
+serves users, and no two files by the same process. The children are forked by `retrieval.parsing.forkserver`, which
+imports the parsers once and never opens a file. A child has its own process group, no input, no error output, an
+environment of one variable, and the limits that `retrieval.parsing.child` puts on itself before it opens the file. The
+parent reads at most as many bytes from the child as the child may hold in memory, and has the whole group killed when
+the time is up.
 
 Not covered: the child runs as the same user and is not cut off from the network or the file system. A parser that is
 taken over can read what the service can read. Run the service in a container to bound that.
@@ -12,29 +14,27 @@ taken over can read what the service can read. Run the service in a container to
 from __future__ import annotations
 
 import json
-import os
-import selectors
 import signal
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import structlog
 
 from retrieval import errors
 from retrieval.errors import DamagedFile, ParseLimit, RetrievalError
 from retrieval.parsing.clean import one_line
+from retrieval.parsing.server_process import ServerProcess
 from retrieval.parsing.types import Limits
 
-__all__ = ["run"]
+__all__ = ["Sandbox"]
 
 _log = structlog.get_logger()
 
 _MIB: Final = 1 << 20
-_READ: Final = 1 << 16
 _SENTENCE: Final = 300  # characters of a message that is taken from a child
+_IDLE: Final = 4  # servers that are kept for the next job; each takes some 40 MB
 
 _OVER_LIMIT: Final = frozenset({signal.SIGKILL, signal.SIGXCPU, signal.SIGABRT, signal.SIGTRAP, signal.SIGILL})
 """How a native parser dies that gets no more memory or time; what else kills it is damage."""
@@ -54,50 +54,80 @@ _BY_CODE: Final = {
 }
 
 
-def run(job: Mapping[str, Any], *, limits: Limits) -> Generator[dict[str, Any]]:
-    """Yield the events of a child process that does `job`, until it says that it is done.
+class Sandbox:
+    """Runs jobs in children with limits; any number of threads may use one. Servers are started as they are needed.
 
-    Raises:
-        DocumentRefused: The child refused the file, broke on it, or passed its time or memory.
-        DocumentNotFound: The child found no such page.
-        RetrievalError: The child did not start; this is a fault of the installation.
+    Closing it ends the idle ones; those at work end with their jobs, or with this process.
     """
-    deadline = time.monotonic() + limits.timeout_s
-    order = json.dumps({**job, "memory_mb": limits.memory_mb, "timeout_s": limits.timeout_s})
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the file's name is no part of it
-        [sys.executable, "-I", "-X", "utf8", "-m", "retrieval.parsing.child", order],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={"LC_ALL": "C.UTF-8"},
-        cwd="/",
-        process_group=0,
-    )
-    try:
-        for line in _lines(child, deadline=deadline, limits=limits):
-            event = _event(line)
-            if "refused" in event:
-                raise _refusal(event)
-            if event.get("done") is True:
-                return
-            yield event
-        raise _broken(_wait(child, deadline=deadline, limits=limits))
-    finally:
-        _end(child)
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[ServerProcess] = []
+        self._closed = False
 
-def _lines(child: subprocess.Popen[bytes], *, deadline: float, limits: Limits) -> Iterator[bytes]:
-    if child.stdout is None:
-        raise RuntimeError("the child was started without a pipe")
-    rest, taken = bytearray(), 0
-    with selectors.DefaultSelector() as ready:
-        ready.register(child.stdout, selectors.EVENT_READ)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all servers that are idle, and from now on every one after its job."""
+        with self._lock:
+            idle, self._idle, self._closed = self._idle, [], True
+        for server in idle:
+            server.close()
+
+    def run(self, job: Mapping[str, Any], *, limits: Limits) -> Generator[dict[str, Any]]:
+        """Yield the events of a child process that does `job`, until it says that it is done.
+
+        Raises:
+            DocumentRefused: The child refused the file, broke on it, or passed its time or memory.
+            DocumentNotFound: The child found no such page.
+            RetrievalError: The child did not start; this is a fault of the installation.
+        """
+        deadline = time.monotonic() + limits.timeout_s
+        server = self._begun({**job, "memory_mb": limits.memory_mb, "timeout_s": limits.timeout_s})
+        ended = False
+        try:
+            for line in _lines(server, deadline=deadline, limits=limits):
+                event = _event(line)
+                if "refused" in event:
+                    raise _refusal(event)
+                if event.get("done") is True:
+                    return
+                yield event
+            status = _status(server, deadline=deadline, limits=limits)
+            ended = status is not None
+            raise _broken(status)
+        finally:
+            self._give_back(server, usable=ended or server.finish())
+
+    def _begun(self, job: Mapping[str, Any]) -> ServerProcess:
         while True:
-            if not ready.select(max(0.0, deadline - time.monotonic())):
-                raise _too_slow(limits)
-            piece = os.read(child.stdout.fileno(), _READ)
-            if not piece:
-                return
+            with self._lock:
+                server = self._idle.pop() if self._idle else None
+            new = server is None
+            server = server or ServerProcess()
+            if server.begin(job):
+                return server
+            server.close()
+            if new:
+                raise _not_started()
+
+    def _give_back(self, server: ServerProcess, *, usable: bool) -> None:
+        with self._lock:
+            kept = usable and not self._closed and len(self._idle) < _IDLE
+            if kept:
+                self._idle.append(server)
+        if not kept:
+            server.close()
+
+
+def _lines(server: ServerProcess, *, deadline: float, limits: Limits) -> Iterator[bytes]:
+    rest, taken = bytearray(), 0
+    try:
+        for piece in server.output(deadline=deadline):
             taken += len(piece)
             if taken > limits.memory_mb * _MIB:
                 raise _too_big(limits)
@@ -106,6 +136,8 @@ def _lines(child: subprocess.Popen[bytes], *, deadline: float, limits: Limits) -
                 *whole, tail = rest.split(b"\n")
                 rest = bytearray(tail)
                 yield from map(bytes, whole)
+    except TimeoutError:
+        raise _too_slow(limits) from None
 
 
 def _event(line: bytes) -> dict[str, Any]:
@@ -118,19 +150,11 @@ def _event(line: bytes) -> dict[str, Any]:
     return event
 
 
-def _wait(child: subprocess.Popen[bytes], *, deadline: float, limits: Limits) -> int:
+def _status(server: ServerProcess, *, deadline: float, limits: Limits) -> int | None:
     try:
-        return child.wait(timeout=max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired as error:
+        return server.status(deadline=deadline)
+    except TimeoutError as error:
         raise _too_slow(limits) from error
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:  # not reaped yet, so the group id is still the child's own
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-    if child.stdout is not None:
-        child.stdout.close()
 
 
 def _refusal(event: Mapping[str, Any]) -> RetrievalError:
@@ -140,19 +164,21 @@ def _refusal(event: Mapping[str, Any]) -> RetrievalError:
     return kind(message, remedy=remedy)
 
 
-def _broken(code: int) -> RetrievalError:
-    """Name what ended a child that neither finished nor refused; a negative code is a signal."""
+def _broken(code: int | None) -> RetrievalError:
+    """Name what ended a child that neither finished nor refused; a negative code is a signal, None a lost server."""
     _log.warning("parser_died", returncode=code)
-    if code > 0:
-        return RetrievalError(
-            "The document reader did not start.", remedy="Ask the operator to repair the installation."
-        )
-    if code < 0 and -code in _OVER_LIMIT:
+    if code is not None and code > 0:
+        return _not_started()
+    if code is None or -code in _OVER_LIMIT:
         return ParseLimit(
             "Reading the document took more memory or time than is allowed.",
             remedy="Split the document, or ask the operator for a higher limit.",
         )
     return _damaged()
+
+
+def _not_started() -> RetrievalError:
+    return RetrievalError("The document reader did not start.", remedy="Ask the operator to repair the installation.")
 
 
 def _damaged() -> DamagedFile:

@@ -41,7 +41,7 @@ def children():
             command = process.joinpath("cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if parent == str(os.getpid()) and (b"retrieval.parsing.child" in command or not command):
+        if parent == str(os.getpid()) and (b"retrieval.parsing.forkserver" in command or not command):
             found.append(process.name)
     return found
 
