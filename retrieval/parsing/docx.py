@@ -4,41 +4,27 @@ A DOCX file has no pages, only a printer does; `retrieval.parsing.flow` cuts it 
 The body is walked as XML and not through python-docx's paragraphs, which leave out inserted text of tracked changes
 and content controls without a word. Deleted and hidden text is left out.
 
-The archive is checked before it is opened: declared sizes are added up (an entry never unpacks to more than it
-declares), and a document type declaration, without which no entity can be defined, is refused: Word writes none.
-
 Not covered: headers, footers, footnotes, comments, text boxes, and the numbers that Word computes for lists.
 """
 
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import docx
 from docx.oxml.ns import qn
-from lxml.etree import XMLSyntaxError
 
-from retrieval.errors import DamagedFile, EncryptedFile, ParseLimit
 from retrieval.parsing.clean import clean, one_line
 from retrieval.parsing.flow import Piece, paginate
+from retrieval.parsing.package import check_package, reading
 from retrieval.parsing.page_text import CELL
 from retrieval.parsing.types import BlockKind, ParsedPage
 
 __all__ = ["read"]
 
-_MIB: Final = 1 << 20
-_UNPACKED: Final = 512 * _MIB
-_MEMBERS: Final = 10_000
-_PIECE: Final = 1 << 20
-_NO_MEMORY: Final = 2  # libxml2's XML_ERR_NO_MEMORY, which lxml raises as a fault of syntax
-_ENCRYPTED_FLAG: Final = 0x1
-_DECLARATION: Final = re.compile(b"<" + b"".join(b"\\x00{0,3}" + bytes([char]) for char in b"!DOCTYPE"))  # any UTF
-_KEPT: Final = 64  # bytes carried from one piece to the next, longer than any form of the declaration
-_XML: Final = (".xml", ".rels")
 _HEADING: Final = re.compile(r"(?:heading|标题)\s*(\d)", re.IGNORECASE)
 _TITLES: Final = frozenset({"title", "标题"})
 
@@ -51,50 +37,14 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
     """Return the number of pages and the pages.
 
     Raises:
-        DamagedFile: The archive or its XML is broken, or defines entities.
+        DamagedFile: The package or its XML is broken, or defines entities.
+        EncryptedFile: It asks for a password.
         ParseLimit: It unpacks to more than 512 MiB.
     """
-    _check(path)
-    try:
+    check_package(path)
+    with reading():
         document = docx.Document(str(path))
-    except XMLSyntaxError as error:
-        if error.code == _NO_MEMORY:
-            raise MemoryError from error
-        raise _damaged() from error
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise _damaged() from error
     return paginate(_pieces(document.element.body, _headings(document)), max_pages=max_pages)
-
-
-def _check(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if any(member.flag_bits & _ENCRYPTED_FLAG for member in members):
-                raise EncryptedFile("The document asks for a password.", remedy="Save it without one.")
-            if len(members) > _MEMBERS or sum(member.file_size for member in members) > _UNPACKED:
-                raise ParseLimit(
-                    f"The document unpacks to more than {_UNPACKED // _MIB} MiB.",
-                    remedy="Save it with smaller pictures, or split it.",
-                )
-            for member in members:
-                if member.filename.lower().endswith(_XML) and _declares(archive, member):
-                    raise DamagedFile(
-                        "The document defines XML entities, which no word processor does.",
-                        remedy="Open it in a word processor and save it anew.",
-                    )
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
-        raise _damaged() from error
-
-
-def _declares(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    last = b""
-    with archive.open(member) as part:
-        while piece := part.read(_PIECE):
-            if _DECLARATION.search(last + piece):
-                return True
-            last = piece[-_KEPT:]
-    return False
 
 
 def _headings(document: Any) -> dict[str, int]:
@@ -172,9 +122,3 @@ def _text(paragraph: Any) -> str:
 def _vanished(node: Any) -> bool:
     mark = node.find(f"{qn('w:rPr')}/{qn('w:vanish')}") if node.tag == qn("w:r") else None
     return mark is not None and mark.get(qn("w:val"), "1") not in ("0", "false", "off")
-
-
-def _damaged() -> DamagedFile:
-    return DamagedFile(
-        "The document is damaged and cannot be read.", remedy="Open it in a word processor and save it anew."
-    )

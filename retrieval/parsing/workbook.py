@@ -1,0 +1,208 @@
+"""Reads XLSX: each visible sheet on pages of its own, its tables whole, its figures as the spreadsheet shows them.
+
+openpyxl's own reader of a sheet is used row by row, so that a sheet is never held as objects. Formulas give the value
+that was saved with them; nothing is computed, executed or fetched. Hidden sheets, rows and columns, cells whose format
+shows nothing and cells in the colour of their ground are left out.
+
+Not covered: charts, text boxes, comments, headers and footers; the old binary .xls and .xlsb; colours that a
+conditional format or a table style sets; rows that a filter hides are hidden rows.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from retrieval.parsing.cells import Merge, tables
+from retrieval.parsing.clean import one_line
+from retrieval.parsing.flow import PAGE_CHARS, Piece, paginate, too_many_pages
+from retrieval.parsing.number_format import shown
+from retrieval.parsing.package import check_package, damaged, reading
+from retrieval.parsing.types import BlockKind, ParsedPage
+
+_HAS_NUMPY = "numpy" in sys.modules
+if not _HAS_NUMPY:  # openpyxl asks for numpy to write its numbers, and would start its threads and take its memory
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+try:
+    import openpyxl
+    from openpyxl.cell.read_only import ReadOnlyCell
+    from openpyxl.utils import range_boundaries
+    from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
+finally:
+    if not _HAS_NUMPY:
+        del sys.modules["numpy"]
+
+__all__ = ["read"]
+
+_UNCOMPUTED: Final = "(formula without a saved value)"
+_WHITE: Final = "FFFFFF"
+_THEME: Final = {0: _WHITE, 1: "000000"}  # the first two colours of a theme are its ground and its text
+_INDEXED: Final = {0: "000000", 1: _WHITE, 8: "000000", 9: _WHITE, 64: "000000", 65: _WHITE}
+_UNNAMED: Final = re.compile(r"(?:Sheet|工作表)\s*\d*", re.IGNORECASE)  # as a program names the only sheet
+_TRUE: Final = frozenset({"1", "true"})
+_ROWS: Final = 1_048_576  # of a sheet, by the standard
+_COLUMNS: Final = 16_384
+
+
+def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
+    """Return the number of pages and the pages: a sheet begins a page, and takes as many as its text needs.
+
+    Raises:
+        DamagedFile: The package or its XML is broken, or defines entities.
+        EncryptedFile: It asks for a password.
+        ParseLimit: It unpacks to more than 512 MiB.
+        TooManyPages: There are more than `max_pages` pages of 3,000 characters.
+    """
+    check_package(path)
+    with warnings.catch_warnings(), reading():
+        warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that it leaves out
+        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        try:
+            return paginate(_pieces(workbook, max_chars=max_pages * PAGE_CHARS), max_pages=max_pages)
+        except _TooLongError:
+            raise too_many_pages(max_pages) from None
+        finally:
+            workbook.close()
+
+
+class _TooLongError(Exception):
+    """The sheets show more text than may be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How the cells of one style look: their format code, and whether they look like their ground."""
+
+    code: str
+    unseen: bool
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """What a sheet shows; `numbers` are the rows' own numbers, in the order of `rows`."""
+
+    rows: list[list[str]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    merges: list[Merge] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+class _Reader(WorkSheetParser):  # type: ignore[misc]  # openpyxl is untyped
+    """Tells a formula without a saved value from an empty cell."""
+
+    def parse_cell(self, element: Any) -> dict[str, Any]:
+        cell: dict[str, Any] = super().parse_cell(element)
+        if cell["value"] is None and element.find(FORMULA_TAG) is not None:
+            cell["data_type"] = "f"
+        return cell
+
+
+def _pieces(workbook: Any, *, max_chars: int) -> Iterator[Piece]:
+    styles, left = dict[int, _Style](), max_chars
+    visible = [sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
+    for sheet in visible:
+        found = _read_sheet(workbook, sheet, styles, left)
+        left -= sum(len(cell) for row in found.rows for cell in row)
+        if len(visible) > 1 or not _UNNAMED.fullmatch(sheet.title):
+            yield Piece(BlockKind.HEADING, one_line(sheet.title), 1, begins_page=True)
+        yield from tables(found.rows, found.merges, level=2, numbers=found.numbers)
+
+
+def _read_sheet(workbook: Any, sheet: Any, styles: dict[int, _Style], max_chars: int) -> _Sheet:
+    found, size, last = _Sheet(), 0, 0
+    with workbook._archive.open(sheet._worksheet_path) as source:
+        reader = _Reader(
+            source,
+            sheet._shared_strings,
+            data_only=True,
+            epoch=workbook.epoch,
+            date_formats=workbook._date_formats,
+            timedelta_formats=workbook._timedelta_formats,
+        )
+        for number, cells in reader.parse():
+            if not last < number <= _ROWS:
+                raise damaged()
+            row = _row(sheet, reader, number, cells, styles, found.left_out)
+            if number > last + 1 and found.rows and any(found.rows[-1]):
+                found.rows.append([])  # however many rows are empty, one parts two tables
+                found.numbers.append(number - 1)
+            last = number
+            if row is not None and (any(row) or (found.rows and any(found.rows[-1]))):
+                found.rows.append(row)
+                found.numbers.append(number)
+                size += sum(map(len, row))
+            if size > max_chars:
+                raise _TooLongError
+        found.merges = list(_merges(reader, found.numbers))
+    return found
+
+
+def _row(
+    sheet: Any, reader: Any, number: int, cells: list[dict[str, Any]], styles: dict[int, _Style], left_out: Counter[str]
+) -> list[str] | None:
+    """Return what a row shows, cell by cell; None for a hidden one. What is left out is counted."""
+    row = list[str]()
+    filled = [cell for cell in cells if cell["value"] is not None or cell["data_type"] == "f"]
+    if reader.row_dimensions.pop(str(number), {}).get("hidden") in _TRUE:
+        left_out["hidden rows"] += bool(filled)
+        return None
+    for cell in filled:
+        column = cell["column"]
+        if column > _COLUMNS:
+            raise damaged()
+        if any(low <= column <= high for low, high in _hidden_columns(reader)):
+            left_out["cells in hidden columns"] += 1
+            continue
+        style = styles.get(cell["style_id"])
+        if style is None:
+            style = styles[cell["style_id"]] = _style(ReadOnlyCell(sheet, **cell))
+        text = _UNCOMPUTED if cell["data_type"] == "f" else one_line(shown(cell["value"], style.code))
+        if cell["data_type"] == "f":
+            left_out["formulas without a saved value"] += 1
+        elif style.unseen or not text:
+            left_out["cells that show nothing"] += bool(str(cell["value"]).strip())
+            continue
+        row.extend([""] * (column - len(row)))
+        row[column - 1] = text
+    return row
+
+
+def _hidden_columns(reader: Any) -> list[tuple[int, int]]:
+    """Return the hidden columns as ranges from 1; they are told before the first row."""
+    return [
+        (int(column["min"]), int(column["max"]))
+        for column in reader.column_dimensions.values()
+        if column.get("hidden") in _TRUE
+    ]
+
+
+def _style(cell: Any) -> _Style:
+    ink, fill = _colour(cell.font.color) or "000000", cell.fill
+    solid = getattr(fill, "fill_type", None) == "solid"
+    ground = _colour(fill.fgColor) if solid else _WHITE
+    return _Style(code=str(cell.number_format or "General"), unseen=ink == ground)
+
+
+def _colour(colour: Any) -> str | None:
+    """Return a colour as six hexadecimal digits, if it is known without the theme."""
+    if colour is None:
+        return None
+    if colour.type == "rgb":
+        return str(colour.rgb)[-6:].upper()
+    named = _THEME.get(colour.theme) if colour.type == "theme" else _INDEXED.get(colour.indexed)
+    return named if not colour.tint else None
+
+
+def _merges(reader: Any, numbers: list[int]) -> Iterator[Merge]:
+    for merge in reader.merged_cells.mergeCell if reader.merged_cells else ():
+        left, top, right, bottom = range_boundaries(merge.ref)
+        first, after = bisect_left(numbers, top), bisect_right(numbers, bottom)
+        if first < after and numbers[first] == top:
+            yield Merge(first, left - 1, after - 1, right - 1)
