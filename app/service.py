@@ -54,6 +54,7 @@ from retrieval.index import PassageIndex
 from retrieval.ingest import Ingestor
 from retrieval.parsing.render import render_page
 from retrieval.parsing.types import Limits
+from retrieval.queue import Queue
 from retrieval.search import HybridSearch
 from retrieval.types import EVERYTHING, Box, Document, DocumentState, Evidence, Scope
 
@@ -106,15 +107,15 @@ class Service:
             timeout_s=settings.parse_timeout_s,
             memory_mb=settings.parse_memory_mb,
         )
-        self.index = PassageIndex(self.catalog, self.embedder, folder=settings.data_dir / "index")
+        self.index = PassageIndex(self.catalog, [self.embedder], folder=settings.data_dir / "index")
         self.ingestor = Ingestor(
             self.catalog,
+            Queue(self._database),
             files_dir=settings.data_dir / "files",
             index=self.index,
-            embedder=self.embedder,
             limits=self.limits,
         )
-        self._search = HybridSearch(self.catalog, index=self.index, embedder=self.embedder)
+        self._search = HybridSearch(self.catalog, self.index)
         self._searchable = threading.Event()
         self._search_state = "waiting"
         self._stopping = threading.Event()
@@ -268,7 +269,13 @@ class Service:
         return self._search.search(queries, scope, k=k)
 
     def add(
-        self, source: BinaryIO, name: str, caller: Principal, collection: str | None, label: str | None
+        self,
+        content: BinaryIO,
+        name: str,
+        caller: Principal,
+        collection: str | None,
+        label: str | None,
+        source: str | None = None,
     ) -> Document:
         """Take a document in, recorded before and after.
 
@@ -286,12 +293,14 @@ class Service:
         where = {"collection": collection, "label": label}
         intent = self.ledger.append("document.add.intent", actor=caller, body=where)
         try:
-            document = self.ingestor.submit(source, name=name, collection=collection, label=label)
+            document = self.ingestor.submit(content, name=name, collection=collection, label=label, source=source)
         except RetrievalError as error:
             body = where | {"code": error.code}
             self.ledger.append("document.add.outcome", actor=caller, body=body, outcome="refused", closes=intent.entry)
             raise
         added: dict[str, Any] = where | {"document": document.id, "sha256": document.sha256, "bytes": document.size}
+        if document.replaces is not None:
+            added["replaces"] = document.replaces
         self.ledger.append("document.add.outcome", actor=caller, body=added, closes=intent.entry)
         return document
 

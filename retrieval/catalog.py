@@ -9,66 +9,47 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, and_, delete, func, insert, null, select, true, update
+from sqlalchemy import ColumnElement, Engine, Select, and_, func, select, true, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from retrieval.errors import DocumentNotFound, RetrievalError
-from retrieval.rows import (
-    NAME_LENGTH,
-    PageText,
-    PassageDraft,
-    document_of,
-    page_values,
-    passage_of,
-    passage_values,
-    storable,
-)
-from retrieval.tables import Base, DocumentRow, GenerationRow, PageRow, PassageRow, metadata, now
-from retrieval.types import EVERYTHING, Document, DocumentState, Passage, Scope
+from retrieval.errors import DocumentNotFound
+from retrieval.queue import waiting_again
+from retrieval.rows import NAME_LENGTH, PageText, PassageDraft, document_of, passage_of, storable
+from retrieval.statements import advance, matched, portions, remove
+from retrieval.tables import Base, DocumentRow, GenerationRow, PageRow, PassageRow, VectorRow, metadata, now
+from retrieval.types import EVERYTHING, Document, DocumentFacts, DocumentState, Passage, Scope
 
-__all__ = ["Base", "Catalog", "Claim", "IndexEntry", "PageText", "PassageDraft", "Searchable", "metadata"]
+__all__ = ["Base", "Catalog", "IndexEntry", "PageText", "PassageDraft", "Searchable", "metadata"]
 
-_IDS_A_STATEMENT: Final = 500  # SQLite's oldest limit on bound values is 999
 _ROWS_A_FETCH: Final = 1000
-_BUSY: Final = (DocumentState.PARSING.value, DocumentState.INDEXING.value)
-
-_Id = TypeVar("_Id", int, str)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A document that one worker holds; `token` proves it, until someone else takes the document over."""
-
-    document: Document
-    token: str
 
 
 @dataclass(frozen=True, slots=True)
 class Searchable:
-    """A READY document as the index sees it. `embedder` is the identity of the model that made its vectors."""
+    """A READY document as the index sees it."""
 
     id: str
     label: str
     collection: str
-    embedder: str | None
+    name: str
+    facts: DocumentFacts
 
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """A passage as the index sees it."""
+    """A passage as the index sees it; `vectors` by the identity of the embedding model, of those asked for."""
 
     id: int
     document_id: str
     document: str
     headings: Sequence[str]
     text: str
-    embedding: bytes | None
+    vectors: Mapping[str, bytes]
 
 
 class Catalog:
@@ -79,10 +60,22 @@ class Catalog:
 
     # documents
 
-    def add(self, *, name: str, media_type: str, size: int, sha256: str, collection: str, label: str) -> Document:
+    def add(
+        self,
+        *,
+        name: str,
+        media_type: str,
+        size: int,
+        sha256: str,
+        collection: str,
+        label: str,
+        source: str | None = None,
+    ) -> Document:
         """Queue a document and return it.
 
-        A document with the same bytes, collection and label is returned instead; one that failed is queued again.
+        A document with the same bytes, collection and label is returned instead; one that failed is queued again. Other
+        bytes from a `source` that is known in this collection under this label take the place of what came from there
+        before, as soon as they are READY.
         """
         moment = now()
         row = DocumentRow(
@@ -94,6 +87,7 @@ class Catalog:
             collection=collection,
             label=label,
             state=DocumentState.QUEUED.value,
+            source=None if source is None else storable(source)[:NAME_LENGTH],
             created_at=moment,
             updated_at=moment,
         )
@@ -102,11 +96,13 @@ class Catalog:
             with Session(self._engine) as session, session.begin():
                 session.add(row)
                 session.flush()
+                row.replaces = _earlier(session, row)
+                session.flush()
                 return document_of(row)
         except IntegrityError:
             with Session(self._engine) as session, session.begin():
                 again = and_(same, DocumentRow.state == DocumentState.FAILED.value)
-                session.execute(update(DocumentRow).where(again).values(**_fresh()))
+                session.execute(update(DocumentRow).where(again).values(**waiting_again()))
                 return document_of(session.scalars(select(DocumentRow).where(same)).one())
 
     def get(self, document_id: str, scope: Scope) -> Document:
@@ -148,13 +144,11 @@ class Catalog:
         """
         with Session(self._engine) as session, session.begin():
             mine = and_(DocumentRow.id == document_id, _visible(scope))
-            if _rows(session, update(DocumentRow).where(mine).values(updated_at=now())) == 0:
+            if matched(session, update(DocumentRow).where(mine).values(updated_at=now())) == 0:
                 raise _not_found()
             gone = document_of(session.get_one(DocumentRow, document_id))
-            session.execute(delete(PassageRow).where(PassageRow.document_id == document_id))
-            session.execute(delete(PageRow).where(PageRow.document_id == document_id))
-            session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
-            _advance(session)
+            remove(session, document_id)
+            advance(session)
             return gone
 
     def holds(self, sha256: str) -> bool:
@@ -162,123 +156,20 @@ class Catalog:
         with Session(self._engine) as session:
             return session.scalars(select(DocumentRow.id).where(DocumentRow.sha256 == sha256)).first() is not None
 
-    # the queue
-
-    def next_queued(self) -> Claim | None:
-        """Take the oldest queued document, or return None. Two workers never take the same one."""
-        oldest = (
-            select(DocumentRow.id)
-            .where(DocumentRow.state == DocumentState.QUEUED.value)
-            .order_by(DocumentRow.created_at, DocumentRow.id)
-            .limit(1)
-        )
-        while True:
-            with Session(self._engine) as session:
-                document_id = session.scalars(oldest).first()
-            if document_id is None:
-                return None
-            token = uuid.uuid4().hex
-            free = and_(DocumentRow.id == document_id, DocumentRow.state == DocumentState.QUEUED.value)
-            taken = update(DocumentRow).where(free)
-            taken = taken.values(state=DocumentState.PARSING.value, claim=token, updated_at=now())
-            with Session(self._engine) as session, session.begin():
-                if _rows(session, taken):
-                    return Claim(document=document_of(session.get_one(DocumentRow, document_id)), token=token)
-
-    def progress(self, claim: Claim, *, pages_done: int, pages: int, state: DocumentState) -> bool:
-        """Record how far a document is. False when the claim was lost: the worker must drop the document."""
-        values: dict[str, Any] = {"pages_done": pages_done, "pages": pages, "state": state.value, "updated_at": now()}
-        with Session(self._engine) as session, session.begin():
-            return _rows(session, update(DocumentRow).where(_held(claim)).values(values)) == 1
-
-    def fail(self, claim: Claim, error: RetrievalError) -> bool:
-        """Record why a document could not become passages. False when the claim was lost."""
-        values: dict[str, Any] = {
-            "state": DocumentState.FAILED.value,
-            "claim": None,
-            "updated_at": now(),
-            "error_code": error.code,
-        }
-        values |= {"error": error.message, "remedy": error.remedy}
-        with Session(self._engine) as session, session.begin():
-            return _rows(session, update(DocumentRow).where(_held(claim)).values(values)) == 1
-
-    def finish(
-        self,
-        claim: Claim,
-        *,
-        pages: Sequence[PageText],
-        passages: Sequence[PassageDraft],
-        media_type: str,
-        embedder: str | None,
-    ) -> bool:
-        """Store pages and passages and make the document READY, in one transaction: all of it can be found, or nothing.
-
-        Returns:
-            False when the claim was lost; then nothing was written.
-        """
-        values: dict[str, Any] = {
-            "state": DocumentState.READY.value,
-            "claim": None,
-            "media_type": media_type,
-            "embedder": embedder,
-        }
-        values |= {"pages": len(pages), "pages_done": len(pages), "passages": len(passages), "updated_at": now()}
-        document_id = claim.document.id
-        with Session(self._engine) as session, session.begin():
-            if _rows(session, update(DocumentRow).where(_held(claim)).values(values)) == 0:
-                return False
-            if pages:
-                session.execute(insert(PageRow), [page_values(document_id, page) for page in pages])
-            if passages:
-                drafts = [passage_values(document_id, place, draft) for place, draft in enumerate(passages)]
-                session.execute(insert(PassageRow), drafts)
-            _advance(session)
-            return True
-
-    def release(self, claim: Claim) -> bool:
-        """Queue a held document again, untouched. False when the claim was lost."""
-        with Session(self._engine) as session, session.begin():
-            return _rows(session, update(DocumentRow).where(_held(claim)).values(**_fresh())) == 1
-
-    def waiting(self, document_ids: Sequence[str]) -> int:
-        """Return how many of these documents are neither READY nor FAILED nor gone."""
-        open_states = (DocumentState.QUEUED.value, *_BUSY)
-        with Session(self._engine) as session:
-            return sum(
-                session.scalars(
-                    select(func.count())
-                    .select_from(DocumentRow)
-                    .where(DocumentRow.id.in_(some), DocumentRow.state.in_(open_states))
-                ).one()
-                for some in _portions(document_ids)
-            )
-
-    def requeue_interrupted(self, *, silent_for_s: float = 0.0) -> int:
-        """Queue again what a worker left half-way; called at start.
-
-        Args:
-            silent_for_s: only documents without progress for so long, in seconds, where other workers may be alive.
-
-        Returns:
-            How many documents were queued again.
-        """
-        before = (datetime.now(tz=UTC) - timedelta(seconds=silent_for_s)).isoformat(timespec="microseconds")
-        left = and_(DocumentRow.state.in_(_BUSY), DocumentRow.updated_at <= before.replace("+00:00", "Z"))
-        with Session(self._engine) as session, session.begin():
-            return _rows(session, update(DocumentRow).where(left).values(**_fresh()))
-
     # passages and pages
 
     def passages(self, ids: Sequence[int], scope: Scope) -> builtins.list[Passage]:
-        """Return the passages with these ids, in their order; what is gone or hidden from the scope is left out."""
+        """Return the passages with these ids, in their order.
+
+        What is gone, hidden from the scope or withheld by the screen is left out.
+        """
         found: dict[int, Passage] = {}
         with Session(self._engine) as session:
-            for some in _portions(ids):
+            for some in portions(ids):
                 wanted = (
                     select(PassageRow, DocumentRow.name)
                     .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
-                    .where(PassageRow.id.in_(some), _visible(scope))
+                    .where(PassageRow.id.in_(some), PassageRow.withheld.is_(None), _visible(scope))
                 )
                 found.update((row.id, passage_of(row, name)) for row, name in session.execute(wanted))
         return [found[i] for i in ids if i in found]
@@ -322,35 +213,51 @@ class Catalog:
         """Return all READY documents and the generation that they are of, read in one statement."""
         before = self.generation()
         generation = select(GenerationRow.value).scalar_subquery()
-        columns = (DocumentRow.id, DocumentRow.label, DocumentRow.collection, DocumentRow.embedder, generation)
-        ready = select(*columns).where(DocumentRow.state == DocumentState.READY.value)
+        columns = (DocumentRow.id, DocumentRow.label, DocumentRow.collection, DocumentRow.name, DocumentRow.facts)
+        ready = select(*columns, generation).where(DocumentRow.state == DocumentState.READY.value)
         with Session(self._engine) as session:
             rows = session.execute(ready).all()
-        return (rows[0][-1] or 0) if rows else before, [Searchable(*row[:-1]) for row in rows]
+        found = [
+            Searchable(id_, label, collection, name, DocumentFacts.model_validate(facts or {}))
+            for id_, label, collection, name, facts, _ in rows
+        ]
+        return (rows[0][-1] or 0) if rows else before, found
 
-    def contents(self, document_ids: Sequence[str], *, vectors: bool) -> Iterator[IndexEntry]:
-        """Give the passages of these documents; without `vectors` their embeddings are left out."""
-        embedding = PassageRow.embedding if vectors else null()
+    def contents(self, document_ids: Sequence[str], *, embedders: Sequence[str]) -> Iterator[IndexEntry]:
+        """Give the passages of these documents that may be found, with their vectors of these embedding models."""
+        models = [aliased(VectorRow) for _ in embedders]
         owner = (PassageRow.document_id, DocumentRow.name)
-        columns = (PassageRow.id, *owner, PassageRow.headings, PassageRow.text, embedding)
+        columns = (PassageRow.id, *owner, PassageRow.headings, PassageRow.text)
+        wanted: Select[*tuple[Any, ...]] = select(*columns, *(model.vector for model in models))
+        wanted = wanted.join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+        for model, embedder in zip(models, embedders, strict=True):
+            wanted = wanted.outerjoin(model, and_(model.passage_id == PassageRow.id, model.embedder == embedder))
+        wanted = wanted.where(PassageRow.withheld.is_(None)).order_by(PassageRow.id)
         with Session(self._engine) as session:
-            for some in _portions(document_ids):
-                wanted = select(*columns).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
-                wanted = wanted.where(PassageRow.document_id.in_(some)).order_by(PassageRow.id)
-                for row in session.execute(wanted.execution_options(yield_per=_ROWS_A_FETCH)):
-                    yield IndexEntry(*row)
+            for some in portions(document_ids):
+                these = wanted.where(PassageRow.document_id.in_(some))
+                for row in session.execute(these.execution_options(yield_per=_ROWS_A_FETCH)):
+                    passage_id, document_id, document, headings, text, *vectors = row
+                    made = {name: vector for name, vector in zip(embedders, vectors, strict=True) if vector}
+                    yield IndexEntry(passage_id, document_id, document, headings, text, made)
 
     def embedded(self, embedder: str) -> int:
-        """Return how many passages have a vector of this embedding model."""
+        """Return how many passages that may be found have a vector of this embedding model."""
         with Session(self._engine) as session:
-            wanted = select(func.count()).select_from(PassageRow).join(DocumentRow)
-            wanted = wanted.where(DocumentRow.embedder == embedder, PassageRow.embedding.is_not(None))
+            wanted = select(func.count()).select_from(VectorRow).join(PassageRow, PassageRow.id == VectorRow.passage_id)
+            wanted = wanted.where(VectorRow.embedder == embedder, PassageRow.withheld.is_(None))
             return session.scalars(wanted).one()
 
 
-def _portions(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:
-    for at in range(0, len(ids), _IDS_A_STATEMENT):
-        yield ids[at : at + _IDS_A_STATEMENT]
+def _earlier(session: Session, row: DocumentRow) -> str | None:
+    """Return the id of the READY document that came from the same source, if there is one."""
+    if row.source is None:
+        return None
+    same = and_(
+        DocumentRow.source == row.source, DocumentRow.collection == row.collection, DocumentRow.label == row.label
+    )
+    ready = and_(same, DocumentRow.id != row.id, DocumentRow.state == DocumentState.READY.value)
+    return session.scalars(select(DocumentRow.id).where(ready).order_by(DocumentRow.created_at.desc())).first()
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:
@@ -362,32 +269,6 @@ def _visible(scope: Scope) -> ColumnElement[bool]:
 
 def _in(collection: str | None) -> ColumnElement[bool]:
     return true() if collection is None else DocumentRow.collection == collection
-
-
-def _held(claim: Claim) -> ColumnElement[bool]:
-    return and_(DocumentRow.id == claim.document.id, DocumentRow.claim == claim.token)
-
-
-def _rows(session: Session, statement: Any) -> int:
-    """Execute an UPDATE and return how many rows it matched; SQLAlchemy types the result too widely to ask it."""
-    return int(session.execute(statement, execution_options={"synchronize_session": False}).rowcount)  # type: ignore[attr-defined]
-
-
-def _advance(session: Session) -> None:
-    grown = update(GenerationRow).where(GenerationRow.id == 1).values(value=GenerationRow.value + 1)
-    if _rows(session, grown):
-        return
-    try:
-        with session.begin_nested():
-            session.execute(insert(GenerationRow).values(id=1, value=1))
-    except IntegrityError:  # another worker wrote the first row between the two statements
-        _rows(session, grown)
-
-
-def _fresh() -> dict[str, Any]:
-    """Values of a row that waits in the queue, whatever it was before."""
-    errors = dict.fromkeys(("claim", "error_code", "error", "remedy"))
-    return errors | {"state": DocumentState.QUEUED.value, "pages_done": 0, "pages": 0, "updated_at": now()}
 
 
 def _not_found() -> DocumentNotFound:

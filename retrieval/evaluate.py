@@ -119,7 +119,7 @@ def _corpus(workdir: Path, embedder_folder: Path) -> Iterator[Corpus]:
     workdir.mkdir(parents=True, exist_ok=True)
     embedder = CachedEmbedder(Embedder(embedder_folder), workdir / "embeddings.db")
     try:
-        with Corpus.open(workdir, embedder) as corpus:
+        with Corpus.open(workdir, [embedder]) as corpus:
             yield corpus
     finally:
         embedder.close()

@@ -1,4 +1,4 @@
-"""What is searched: the lexical index, the vector store and who may see what, kept in step with the catalog.
+"""What is searched: the lexical index, the vector stores and who may see what, kept in step with the catalog.
 
 There is one way in which the index changes: `refresh` compares it with the catalog and takes over the difference.
 Adding, deleting, starting and recovering from a crash all go that way, so that none of them can leave the index in a
@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -33,6 +34,7 @@ _STORED: Final = np.dtype("<f2")
 """Embeddings are kept as float16: half the room, and cosines that differ by less than 0.001."""
 
 _ENTRIES_A_STEP: Final = 4096  # bounds the memory of a rebuild
+_NO_IDS: Final[Ids] = np.empty(0, dtype=np.int64)
 
 _log = structlog.get_logger()
 
@@ -55,22 +57,29 @@ class PassageIndex:
     """All searchable passages. Safe to share between threads; several processes may have one each on one database."""
 
     def __init__(
-        self, catalog: Catalog, embedder: TextEmbedder, *, folder: Path, store: VectorStore | None = None
+        self,
+        catalog: Catalog,
+        embedders: Sequence[TextEmbedder],
+        *,
+        folder: Path,
+        store_for: Callable[[TextEmbedder, Path], VectorStore] | None = None,
     ) -> None:
         """Build an empty index; `load` or the first search fills it.
 
         Args:
             catalog: the truth.
-            embedder: whose vectors are searched; those of another model are left out.
-            folder: where snapshots are kept.
-            store: another store than FAISS in that folder.
+            embedders: whose vectors are searched, each in a store of its own; those of other models are left out.
+            folder: where snapshots are kept, one folder a model.
+            store_for: builds the store of one model on its folder; FAISS by default.
         """
         self._catalog = catalog
-        self._store = store or FaissStore(folder, embedder=embedder, passages=catalog)
-        self._embedder = embedder
+        self.embedders = tuple(embedders)
+        build = store_for or (lambda embedder, place: FaissStore(place, embedder=embedder, passages=catalog))
+        self._stores = [build(embedder, folder / str(number)) for number, embedder in enumerate(self.embedders)]
         self._changing = threading.Lock()
         self._lexical = LexicalIndex()  # replaced by a changed copy, never changed: searches need no lock
-        self._documents: dict[str, Searchable] = {}
+        self._visibility = Visibility.of(())
+        self._documents: Mapping[str, Searchable] = MappingProxyType({})
         self._passages: dict[str, Ids] = {}
         self._generation: int | None = None
         self._saved: int | None = None
@@ -80,8 +89,13 @@ class PassageIndex:
         """Searchable passages."""
         return len(self._lexical)
 
+    @property
+    def documents(self) -> Mapping[str, Searchable]:
+        """All searchable documents by id, whoever may see them: choose among those that the scope allows."""
+        return self._documents
+
     def load(self) -> None:
-        """Bring the index up: vectors from the snapshot when it is whole and current, else all from the catalog."""
+        """Bring the index up: vectors from the snapshots that are whole and current, else from the catalog."""
         self.refresh()
 
     def refresh(self) -> None:
@@ -92,77 +106,111 @@ class PassageIndex:
             if self._generation is None:
                 self._start()
             elif self._generation != self._catalog.generation():
-                self._follow(*self._catalog.searchable(), vectors=True)
+                self._follow(*self._catalog.searchable(), filling=range(len(self._stores)))
 
     def save(self) -> None:
-        """Write the snapshot of the vectors, unless the last one is as new.
+        """Write the snapshots of the vectors, unless the last ones are as new.
 
         Raises:
             StorageFull: there is no space; an older snapshot stays, and the next start rebuilds from the catalog.
         """
         with self._changing:
             if self._generation is not None and self._generation != self._saved:
-                self._store.snapshot(self._generation)
+                for store in self._stores:
+                    store.snapshot(self._generation)
                 self._saved = self._generation
 
-    def by_words(self, query: str, k: int, scope: Scope) -> list[tuple[int, float]]:
-        """Return up to `k` (passage id, BM25 score) pairs that the scope may see, best first."""
-        lexical = self._lexical
-        return lexical.search(query, k, self._store.visibility.flags(lexical.ids, scope))
+    def by_words(
+        self, query: str, k: int, scope: Scope, *, documents: Sequence[str] | None = None
+    ) -> list[tuple[int, float]]:
+        """Return up to `k` (passage id, BM25 score) pairs that the scope may see, best first.
 
-    def by_vector(self, vector: Vectors, k: int, scope: Scope) -> list[tuple[int, float]]:
-        """Return up to `k` (passage id, cosine) pairs that the scope may see, best first."""
-        return self._store.nearest(vector, k, scope)
+        Args:
+            query: in either language.
+            k: most results.
+            scope: what it hides takes no place among the `k`.
+            documents: only passages of these, of which the scope still hides what it hides; None: of all.
+        """
+        lexical = self._lexical
+        allowed = self._visibility.flags(lexical.ids, scope)
+        if documents is not None:
+            allowed &= np.isin(lexical.ids, self.passages_of(documents), assume_unique=True)
+        return lexical.search(query, k, allowed)
+
+    def by_vector(
+        self, embedder: TextEmbedder, vector: Vectors, k: int, scope: Scope, *, documents: Sequence[str] | None = None
+    ) -> list[tuple[int, float]]:
+        """Return up to `k` (passage id, cosine) pairs that the scope may see, best first; see `by_words`.
+
+        Args:
+            embedder: one of `embedders`, which made the vector.
+            vector: one unit vector, (dimension,).
+            k: most results.
+            scope: what it hides takes no place among the `k`.
+            documents: only passages of these; None: of all.
+        """
+        store = self._stores[self.embedders.index(embedder)]
+        within = None if documents is None else self.passages_of(documents)
+        return store.nearest(vector, k, scope, within=within)
+
+    def passages_of(self, documents: Sequence[str]) -> Ids:
+        """Return the ids of the passages of these documents, each document once; unknown documents have none."""
+        return np.concatenate([_NO_IDS, *(self._passages.get(i, _NO_IDS) for i in dict.fromkeys(documents))])
 
     def _start(self) -> None:
         started = time.monotonic()
         generation, documents = self._catalog.searchable()
-        restored = bool(documents) and self._restore(generation)
-        self._follow(generation, documents, vectors=not restored)
+        empty = [n for n in range(len(self._stores)) if not (documents and self._restore(n, generation))]
+        self._follow(generation, documents, filling=empty)
+        if not empty:
+            self._saved = generation
         seconds = round(time.monotonic() - started, 3)
-        _log.info("index.ready", passages=len(self._lexical), from_snapshot=restored, seconds=seconds)
+        _log.info("index.ready", passages=len(self._lexical), from_snapshot=not empty, seconds=seconds)
 
-    def _restore(self, generation: int) -> bool:
+    def _restore(self, number: int, generation: int) -> bool:
+        store, embedder = self._stores[number], self.embedders[number]
         try:
-            self._store.restore(generation)
-            if len(self._store.ids()) != self._catalog.embedded(self._embedder.identity):
+            store.restore(generation)
+            if len(store.ids()) != self._catalog.embedded(embedder.identity):
                 raise IndexDamaged("The snapshot lacks passages.", remedy="Nothing to do: it is rebuilt.")
         except IndexDamaged as damage:
-            self._store.clear()
+            store.clear()
             _log.warning("index.rebuilding", reason=damage.message)
             return False
-        self._saved = generation
         return True
 
-    def _follow(self, generation: int, documents: list[Searchable], *, vectors: bool) -> None:
+    def _follow(self, generation: int, documents: list[Searchable], *, filling: Sequence[int]) -> None:
+        """Take over these documents; the stores of the numbers `filling` lack the vectors of those that are new."""
         wanted = {document.id: document for document in documents}
-        gone = np.concatenate(
-            [np.empty(0, dtype=np.int64), *(self._passages[i] for i in self._documents if i not in wanted)]
-        )
+        gone = np.concatenate([_NO_IDS, *(self._passages[i] for i in self._documents if i not in wanted)])
         passages = {i: ids for i, ids in self._passages.items() if i in wanted}
         lexical = self._lexical.copy()
         lexical.remove(gone.tolist())
         new = [i for i in wanted if i not in passages]
-        for step in _steps(self._catalog.contents(new, vectors=vectors)):
+        identities = [self.embedders[number].identity for number in filling]
+        for step in _steps(self._catalog.contents(new, embedders=identities)):
             lexical.add([entry.id for entry in step], [_words(entry) for entry in step])
-            self._add_vectors(step, wanted)
+            for number in filling:
+                self._add_vectors(number, step)
             for document_id, ids in _by_document(step).items():
-                passages[document_id] = np.append(passages.get(document_id, np.empty(0, dtype=np.int64)), ids)
+                passages[document_id] = np.append(passages.get(document_id, _NO_IDS), ids)
         for document_id in new:
-            passages.setdefault(document_id, np.empty(0, dtype=np.int64))
-        groups = [Group(label=d.label, collection=d.collection, ids=passages[d.id]) for d in documents]
-        visibility = Visibility.of(groups)
+            passages.setdefault(document_id, _NO_IDS)
+        visibility = Visibility.of(Group(label=d.label, collection=d.collection, ids=passages[d.id]) for d in documents)
         lexical.ready()
-        self._store.remove(gone)
-        self._lexical, self._store.visibility = lexical, visibility  # new passages can be found from here on
-        self._documents, self._passages, self._generation = wanted, passages, generation
+        for store in self._stores:
+            store.remove(gone)
+        self._lexical, self._visibility = lexical, visibility  # new passages can be found from here on
+        for store in self._stores:
+            store.visibility = visibility
+        self._documents, self._passages, self._generation = MappingProxyType(wanted), passages, generation
 
-    def _add_vectors(self, entries: list[IndexEntry], documents: dict[str, Searchable]) -> None:
-        mine = self._embedder.identity
-        kept = [(e.id, e.embedding) for e in entries if e.embedding and documents[e.document_id].embedder == mine]
+    def _add_vectors(self, number: int, entries: list[IndexEntry]) -> None:
+        embedder = self.embedders[number]
+        kept = [(entry.id, entry.vectors[embedder.identity]) for entry in entries if embedder.identity in entry.vectors]
         if kept:
-            rows = unpack((row for _, row in kept), dimension=self._embedder.dimension)
-            self._store.add([i for i, _ in kept], rows)
+            rows = unpack((row for _, row in kept), dimension=embedder.dimension)
+            self._stores[number].add([i for i, _ in kept], rows)
 
 
 def _words(entry: IndexEntry) -> str:

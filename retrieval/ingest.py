@@ -19,15 +19,15 @@ from typing import BinaryIO, Final, Protocol
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from retrieval.catalog import Catalog, Claim
-from retrieval.drafting import draft_pages, draft_passages
-from retrieval.embedding import TextEmbedder
+from retrieval.catalog import Catalog
+from retrieval.drafting import draft
 from retrieval.errors import DamagedFile, RetrievalError, StorageFull
 from retrieval.files import FileStore, Received, storage_full
 from retrieval.index import PassageIndex
 from retrieval.parsing.parse import parse
 from retrieval.parsing.sniff import sniff
 from retrieval.parsing.types import Limits, ParsedDocument
+from retrieval.queue import Claim, Queue
 from retrieval.types import Document, DocumentState, Scope
 
 __all__ = ["Ingestor", "Parser"]
@@ -60,38 +60,50 @@ class Ingestor:
     def __init__(
         self,
         catalog: Catalog,
+        queue: Queue,
         *,
         files_dir: Path,
         index: PassageIndex,
-        embedder: TextEmbedder,
         limits: Limits,
         parser: Parser = parse,
     ) -> None:
         self._catalog = catalog
+        self._queue = queue
         self._files = FileStore(files_dir)
         self._index = index
-        self._embedder = embedder
         self._limits = limits
         self._parser = parser
         self._naming = threading.Lock()  # between "the file is there" and "a row says so"
         self._arrived = threading.Event()
         self._orphan: Claim | None = None  # still there after run_once when the database went away
 
-    def submit(self, source: BinaryIO | Path, *, name: str, collection: str, label: str) -> Document:
+    def submit(
+        self, content: BinaryIO | Path, *, name: str, collection: str, label: str, source: str | None = None
+    ) -> Document:
         """Keep a file and queue it; it is searchable once the worker made it READY.
 
         The same bytes in the same collection under the same label are taken once: their document is returned as it is,
         or queued again when it had failed.
 
+        Args:
+            content: the bytes.
+            name: what its owner calls it.
+            collection: where it belongs.
+            label: who may see it.
+            source: where it came from, as its owner names it; other bytes from there take the place of the earlier ones
+                as soon as they are READY.
+
         Raises:
             DocumentRefused: the bytes are too many, none, or no format that is read.
             StorageFull: there is no space; nothing of the file stays.
         """
-        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
+        with content.open("rb") if isinstance(content, Path) else nullcontext(content) as stream:
             received = self._files.receive(stream, max_bytes=self._limits.max_bytes)
         try:
             media_type = sniff(received.draft, name=name)
-            document = self._enter(received, media_type=media_type, name=name, collection=collection, label=label)
+            document = self._enter(
+                received, media_type=media_type, name=name, collection=collection, label=label, source=source
+            )
         finally:
             self._files.discard(received)
         self._arrived.set()
@@ -126,7 +138,7 @@ class Ingestor:
                 other processes may be alive.
         """
         self._files.sweep(older_than_s=_STALE_UPLOAD_S)
-        requeued = self._catalog.requeue_interrupted(silent_for_s=silent_for_s)
+        requeued = self._queue.requeue_interrupted(silent_for_s=silent_for_s)
         if requeued:
             _log.warning("ingest.recovered", documents=requeued)
         return requeued
@@ -160,9 +172,9 @@ class Ingestor:
             DBAPIError: the database is away; the document is queued again at the next call.
         """
         if self._orphan is not None:
-            self._catalog.release(self._orphan)
+            self._queue.release(self._orphan)
             self._orphan = None
-        claim = self._orphan = self._catalog.next_queued()
+        claim = self._orphan = self._queue.next_queued()
         if claim is None:
             return False
         started = time.monotonic()
@@ -171,15 +183,15 @@ class Ingestor:
         except _ClaimLost:
             _log.warning("document.claim_lost", document=claim.document.id)
         except RetrievalError as error:
-            self._catalog.fail(claim, error)
+            self._queue.fail(claim, error)
             _log.warning("document.failed", document=claim.document.id, code=error.code)
         except DBAPIError as error:
             if not _is_full(error):
                 raise
-            self._catalog.fail(claim, storage_full())
+            self._queue.fail(claim, storage_full())
             _log.error("document.failed", document=claim.document.id, code=StorageFull.code)
         except Exception as error:  # noqa: BLE001 - one document must not stop the queue; the log says which and where
-            self._catalog.fail(claim, _unexpected())
+            self._queue.fail(claim, _unexpected())
             where = traceback.extract_tb(error.__traceback__)[-1]
             kind, place = type(error).__name__, f"{where.name}:{where.lineno}"  # its words may hold document text
             _log.error("document.failed", document=claim.document.id, code="retrieval", kind=kind, where=place)
@@ -195,13 +207,15 @@ class Ingestor:
         Somebody must be in `run` meanwhile, here or in another process.
         """
         end = time.monotonic() + timeout
-        while self._catalog.waiting(document_ids):
+        while self._queue.waiting(document_ids):
             if time.monotonic() >= end:
                 return False
             time.sleep(min(0.05, timeout))
         return True
 
-    def _enter(self, received: Received, *, media_type: str, name: str, collection: str, label: str) -> Document:
+    def _enter(
+        self, received: Received, *, media_type: str, name: str, collection: str, label: str, source: str | None
+    ) -> Document:
         with self._naming:
             self._files.keep(received)
             try:
@@ -212,6 +226,7 @@ class Ingestor:
                     sha256=received.sha256,
                     collection=collection,
                     label=label,
+                    source=source,
                 )
             except DBAPIError as error:
                 if not _is_full(error):
@@ -225,25 +240,20 @@ class Ingestor:
         path = self._files.path_of(document.sha256)
         if not path.exists():
             raise DamagedFile("The stored file is gone.", remedy="Delete the document and add it again.")
-        progress = _Progress(self._catalog, claim)
+        progress = _Progress(self._queue, claim)
         parsed = self._parser(path, name=document.name, limits=self._limits, report=progress.parsing)
-        drafts = draft_passages(parsed, name=document.name, embedder=self._embedder, step=progress.indexing)
-        stored = self._catalog.finish(
-            claim,
-            pages=draft_pages(parsed),
-            passages=drafts,
-            media_type=parsed.media_type,
-            embedder=self._embedder.identity,
-        )
-        if not stored:
+        outcome = draft(parsed, name=document.name, embedders=self._index.embedders, step=progress.indexing)
+        if not self._queue.finish(claim, outcome):
             raise _ClaimLost
+        if document.replaces is not None:
+            _log.info("document.replaced", document=document.id, replaces=document.replaces)
 
 
 class _Progress:
     """Writes into the row how far a document is, as often as anyone can read, and ends the work of a lost claim."""
 
-    def __init__(self, catalog: Catalog, claim: Claim) -> None:
-        self._catalog = catalog
+    def __init__(self, queue: Queue, claim: Claim) -> None:
+        self._queue = queue
         self._claim = claim
         self._pages = 0
         self._last = float("-inf")
@@ -260,7 +270,7 @@ class _Progress:
 
     def _write(self, state: DocumentState, pages_done: int) -> None:
         self._last = time.monotonic()
-        if not self._catalog.progress(self._claim, pages_done=pages_done, pages=self._pages, state=state):
+        if not self._queue.progress(self._claim, pages_done=pages_done, pages=self._pages, state=state):
             raise _ClaimLost
 
 

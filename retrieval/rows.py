@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from retrieval.tables import DocumentRow, PassageRow
-from retrieval.types import Box, Document, DocumentState, Locator, Passage
+from retrieval.types import Box, Document, DocumentFacts, DocumentState, Locator, Passage, Remark
 
 __all__ = [
     "NAME_LENGTH",
@@ -40,7 +40,11 @@ class PageText:
 
 @dataclass(frozen=True, slots=True)
 class PassageDraft:
-    """A passage before it has an id. `embedding` is float16, little-endian, or None."""
+    """A passage before it has an id.
+
+    `vectors` are float16, little-endian, by the identity of the embedding model; `withheld` is the reason why the
+    passage is kept out of every index, if it is.
+    """
 
     text: str
     page: int
@@ -49,7 +53,8 @@ class PassageDraft:
     language: str
     boxes: Sequence[Box] = ()
     headings: Sequence[str] = ()
-    embedding: bytes | None = None
+    vectors: Mapping[str, bytes] = field(default_factory=dict)
+    withheld: str | None = None
 
 
 def storable(text: str) -> str:
@@ -81,7 +86,7 @@ def passage_values(document_id: str, ordinal: int, draft: PassageDraft) -> dict[
         "boxes": [[box.x0, box.top, box.x1, box.bottom] for box in draft.boxes],
         "headings": [storable(heading) for heading in draft.headings],
         "language": draft.language,
-        "embedding": draft.embedding,
+        "withheld": draft.withheld,
     }
 
 
@@ -99,6 +104,11 @@ def document_of(row: DocumentRow) -> Document:
         pages=row.pages,
         pages_done=row.pages_done,
         passages=row.passages,
+        withheld=row.withheld,
+        facts=DocumentFacts.model_validate(row.facts or {}),
+        remarks=tuple(Remark.model_validate(remark) for remark in row.remarks or ()),
+        source=row.source,
+        replaces=row.replaces,
         error_code=row.error_code,
         error=row.error,
         remedy=row.remedy,

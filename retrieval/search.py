@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from retrieval.catalog import Catalog
-from retrieval.embedding import TextEmbedder
 from retrieval.fusion import reciprocal_rank_fusion
 from retrieval.index import PassageIndex
 from retrieval.language import language_of
@@ -26,10 +25,9 @@ _DEPTH: Final = 100
 class HybridSearch:
     """The search that the pipeline and the domains use. Safe to share between threads."""
 
-    def __init__(self, catalog: Catalog, index: PassageIndex, embedder: TextEmbedder, *, depth: int = _DEPTH) -> None:
+    def __init__(self, catalog: Catalog, index: PassageIndex, *, depth: int = _DEPTH) -> None:
         self._catalog = catalog
         self._index = index
-        self._embedder = embedder
         self._depth = depth
 
     def search(self, queries: Sequence[str], scope: Scope, *, k: int) -> list[Evidence]:
@@ -41,22 +39,26 @@ class HybridSearch:
         self._index.refresh()
         depth = max(self._depth, k)
         rankings = [self._index.by_words(query, depth, scope) for query in queries]
-        known = [query for query in queries if language_of(query) in self._embedder.languages]
-        if known:
-            rankings += [self._index.by_vector(vector, depth, scope) for vector in self._embedder.embed(known)]
+        for embedder in self._index.embedders:
+            known = [query for query in queries if language_of(query) in embedder.languages]
+            if known:
+                vectors = embedder.embed(known)
+                rankings += [self._index.by_vector(embedder, vector, depth, scope) for vector in vectors]
         fused = reciprocal_rank_fusion([[passage_id for passage_id, _ in ranking] for ranking in rankings])
         return self._evidence(fused, scope, k=k)
 
     def nearest(self, query: str, scope: Scope) -> float | None:
         """Return the cosine of the nearest passage that the scope may see: a sign of whether anything is relevant.
 
-        Costs one more embedding of the query. None where the model does not know the query's language, or where the
-        scope sees no embedded passage.
+        Costs one more embedding of the query, by the first model that knows its language. None where none does, or
+        where the scope sees no embedded passage.
         """
-        if language_of(query) not in self._embedder.languages:
+        language = language_of(query)
+        embedder = next((one for one in self._index.embedders if language in one.languages), None)
+        if embedder is None:
             return None
         self._index.refresh()
-        hits = self._index.by_vector(self._embedder.embed([query])[0], 1, scope)
+        hits = self._index.by_vector(embedder, embedder.embed([query])[0], 1, scope)
         return hits[0][1] if hits else None
 
     def _evidence(self, fused: Sequence[tuple[int, float]], scope: Scope, *, k: int) -> list[Evidence]:

@@ -8,12 +8,12 @@ text and mean the same in both databases (SQLite has no type for an aware time).
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["Base", "DocumentRow", "GenerationRow", "PageRow", "PassageRow", "metadata", "now"]
+__all__ = ["Base", "DocumentRow", "GenerationRow", "PageRow", "PassageRow", "VectorRow", "metadata", "now"]
 
 _PASSAGE_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only in a column whose type is exactly INTEGER."""
@@ -35,7 +35,8 @@ class DocumentRow(Base):
     """A document, and at the same time its entry in the queue of the ingestion.
 
     `claim` is the token of the worker that holds the row; a worker whose token is no longer there has lost the document
-    and cannot write. `embedder` names the model whose vectors the document's passages carry.
+    and cannot write. `source` names where the document came from, and `replaces` the earlier version from there that
+    goes when this one is READY.
     """
 
     __tablename__ = "documents"
@@ -52,17 +53,22 @@ class DocumentRow(Base):
     pages_done: Mapped[int] = mapped_column(default=0)
     passages: Mapped[int] = mapped_column(default=0)
     claim: Mapped[str | None] = mapped_column(String(32))
-    embedder: Mapped[str | None] = mapped_column(String(128))
     error_code: Mapped[str | None] = mapped_column(String(64))
     error: Mapped[str | None] = mapped_column(Text)
     remedy: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[str] = mapped_column(String(32))
     updated_at: Mapped[str] = mapped_column(String(32))
+    withheld: Mapped[int] = mapped_column(default=0, server_default="0")
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    remarks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    source: Mapped[str | None] = mapped_column(String(512))
+    replaces: Mapped[str | None] = mapped_column(String(32))
 
     __table_args__ = (
         UniqueConstraint("sha256", "collection", "label", name="uq_documents_content"),
         Index("ix_documents_state", "state", "created_at"),
         Index("ix_documents_collection", "collection", "created_at"),
+        Index("ix_documents_source", "source"),
     )
 
 
@@ -86,8 +92,8 @@ class PageRow(Base):
 class PassageRow(Base):
     """A passage. Its id is never given out twice, since indexes and ledger entries refer to it.
 
-    `boxes` is a list of [x0, top, x1, bottom]; `embedding` holds float16 values, little-endian, and is NULL where the
-    embedding model does not know the passage's language.
+    `boxes` is a list of [x0, top, x1, bottom]; `withheld` says why the passage is in no index, and is NULL for one that
+    is searched.
     """
 
     __tablename__ = "passages"
@@ -102,12 +108,28 @@ class PassageRow(Base):
     boxes: Mapped[list[list[float]]] = mapped_column(JSON)
     headings: Mapped[list[str]] = mapped_column(JSON)
     language: Mapped[str] = mapped_column(String(8))
-    embedding: Mapped[bytes | None] = mapped_column(LargeBinary)
+    withheld: Mapped[str | None] = mapped_column(String(48))
 
     __table_args__ = (
         UniqueConstraint("document_id", "ordinal", name="uq_passages_place"),
         {"sqlite_autoincrement": True},
     )
+
+
+class VectorRow(Base):
+    """A passage's vector of one embedding model: float16 values, little-endian.
+
+    A passage has one for each model that knows its language. `embedder` is the model's name and the digest of its
+    weights, so that vectors of different models never meet.
+    """
+
+    __tablename__ = "passage_vectors"
+
+    passage_id: Mapped[int] = mapped_column(
+        _PASSAGE_ID, ForeignKey("passages.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    embedder: Mapped[str] = mapped_column(String(128), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class GenerationRow(Base):

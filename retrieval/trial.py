@@ -14,11 +14,12 @@ from sqlalchemy import Engine, create_engine, event
 from retrieval.catalog import Catalog, metadata
 from retrieval.chunking import chunk
 from retrieval.context import in_context
-from retrieval.drafting import draft_pages, draft_passages
+from retrieval.drafting import draft
 from retrieval.embedding import TextEmbedder
 from retrieval.errors import NoText
 from retrieval.index import PassageIndex
 from retrieval.parsing.types import TEXT, ParsedDocument, ParsedPage
+from retrieval.queue import Queue
 from retrieval.search import HybridSearch
 from retrieval.types import Evidence, Scope, digest_of
 
@@ -52,23 +53,23 @@ class Source:
 class Corpus:
     """The documents of a set, stored, indexed and searched as uploads are; everything but parsing is the real thing."""
 
-    def __init__(self, engine: Engine, folder: Path, embedder: TextEmbedder) -> None:
+    def __init__(self, engine: Engine, folder: Path, embedders: Sequence[TextEmbedder]) -> None:
         metadata.create_all(engine)
         self._catalog = Catalog(engine)
-        self._index = PassageIndex(self._catalog, embedder, folder=folder)
-        self._search = HybridSearch(self._catalog, self._index, embedder, depth=DEPTH)
-        self._embedder = embedder
+        self._queue = Queue(engine)
+        self._index = PassageIndex(self._catalog, embedders, folder=folder)
+        self._search = HybridSearch(self._catalog, self._index, depth=DEPTH)
         self._ids: dict[str, str] = {}
 
     @classmethod
     @contextmanager
-    def open(cls, folder: Path, embedder: TextEmbedder) -> Iterator[Self]:
+    def open(cls, folder: Path, embedders: Sequence[TextEmbedder]) -> Iterator[Self]:
         """Make an empty corpus in a folder and remove it at the end."""
         with TemporaryDirectory(dir=folder) as place:
             engine = create_engine(f"sqlite:///{place}/catalog.db")
             event.listen(engine, "connect", _without_flushing)
             try:
-                yield cls(engine, Path(place), embedder)
+                yield cls(engine, Path(place), embedders)
             finally:
                 engine.dispose()
 
@@ -99,18 +100,19 @@ class Corpus:
 
     def describe(self) -> dict[str, str | int]:
         """Return what the results depend on."""
-        return {"embedder": self._embedder.identity, "documents": len(self._ids), "passages": self._index.size}
+        models = " ".join(embedder.identity for embedder in self._index.embedders)
+        return {"embedder": models, "documents": len(self._ids), "passages": self._index.size}
 
     def _embed(self, group: Sequence[Source]) -> None:
         """Fill the cache for many documents at once, which lets their texts be sorted by length."""
-        chunks = ((source.name, piece) for source in group for piece in chunk(source.parsed()))
-        known = ((name, piece) for name, piece in chunks if piece.language in self._embedder.languages)
-        self._embedder.embed([in_context(piece.text, document=name, headings=piece.headings) for name, piece in known])
+        chunks = [(source.name, piece) for source in group for piece in chunk(source.parsed())]
+        for embedder in self._index.embedders:
+            known = ((name, piece) for name, piece in chunks if piece.language in embedder.languages)
+            embedder.embed([in_context(piece.text, document=name, headings=piece.headings) for name, piece in known])
 
     def _store(self, source: Source) -> None:
-        parsed = source.parsed()
         try:
-            drafts = draft_passages(parsed, name=source.name, embedder=self._embedder)
+            outcome = draft(source.parsed(), name=source.name, embedders=self._index.embedders)
         except NoText:
             return
         document = self._catalog.add(
@@ -121,11 +123,10 @@ class Corpus:
             collection=source.collection,
             label=LABEL,
         )
-        claim = self._catalog.next_queued()
+        claim = self._queue.next_queued()
         if claim is None or claim.document.id != document.id:
             raise RuntimeError("someone else works in the evaluation's catalog")
-        pages, embedder = draft_pages(parsed), self._embedder.identity
-        self._catalog.finish(claim, pages=pages, passages=drafts, media_type=TEXT, embedder=embedder)
+        self._queue.finish(claim, outcome)
         self._ids[document.id] = source.id
 
 

@@ -16,7 +16,19 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["EVERYTHING", "Box", "Document", "DocumentState", "Evidence", "EvidenceKind", "Locator", "Passage", "Scope"]
+__all__ = [
+    "EVERYTHING",
+    "Box",
+    "Document",
+    "DocumentFacts",
+    "DocumentState",
+    "Evidence",
+    "EvidenceKind",
+    "Locator",
+    "Passage",
+    "Remark",
+    "Scope",
+]
 
 EVERYTHING: Final = "*"
 """The wildcard of a `Scope`. Only the identity layer hands it out."""
@@ -112,6 +124,28 @@ class DocumentState(StrEnum):
     FAILED = "failed"
 
 
+class DocumentFacts(_Value):
+    """What a document says of itself, as far as it was recognised; a question that names these looks there first."""
+
+    title: str | None = None
+    company: str | None = Field(default=None, description="Who issued it, or whom it is about.")
+    period: str | None = Field(default=None, description="'FY2022', '2023-Q2', '2023-H1', or a year alone.")
+    date: str | None = Field(default=None, description="Day that it bears, ISO 8601.")
+    language: str | None = Field(default=None, description="'zh' or 'en'.")
+    kind: str | None = Field(default=None, description="'10-K', 'annual_report', 'contract', 'statute', …")
+
+
+class Remark(_Value):
+    """Something about a document that whoever relies on it should know: hidden text, a page that was not read.
+
+    `detail` completes the code (a name, a number) and never holds text of the document.
+    """
+
+    code: str = Field(pattern=r"^[a-z_]{1,48}$")
+    page: int | None = Field(default=None, ge=1)
+    detail: str = Field(default="", max_length=200)
+
+
 class Document(_Value):
     """A document as the catalog knows it. `sha256` is of the bytes; `error` and `remedy` are set when it failed."""
 
@@ -126,6 +160,11 @@ class Document(_Value):
     pages: int = 0
     pages_done: int = 0
     passages: int = 0
+    withheld: int = Field(default=0, description="Passages that the screen keeps out of every search.")
+    facts: DocumentFacts = DocumentFacts()
+    remarks: tuple[Remark, ...] = ()
+    source: str | None = Field(default=None, description="Where it came from, as its owner names it.")
+    replaces: str | None = Field(default=None, description="Id of the earlier version that it takes the place of.")
     error_code: str | None = None
     error: str | None = None
     remedy: str | None = None

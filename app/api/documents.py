@@ -66,6 +66,10 @@ async def add(
     files: Annotated[list[UploadFile], File(description="One or more documents.")],
     collection: Annotated[str | None, Form()] = None,
     label: Annotated[str | None, Form()] = None,
+    source: Annotated[
+        str | None,
+        Form(max_length=512, description="Where it came from; other bytes from there replace the earlier ones."),
+    ] = None,
 ) -> JSONResponse:
     """Take documents in; each is read in the background, and its state can be watched.
 
@@ -77,7 +81,7 @@ async def add(
     for file in files:
         name = file.filename or "document"
         try:
-            taken.append(await asyncio.to_thread(service.add, file.file, name, caller, collection, label))
+            taken.append(await asyncio.to_thread(service.add, file.file, name, caller, collection, label, source))
         except RetrievalError as error:
             refused.append((name, error))
     if refused and not taken:

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from retrieval.types import Box
+from retrieval.types import Box, Remark
 
 __all__ = ["DOCX", "HTML", "MARKDOWN", "PDF", "TEXT", "Block", "BlockKind", "Limits", "ParsedDocument", "ParsedPage"]
 
@@ -65,7 +65,8 @@ class Block(_Value):
 class ParsedPage(_Value):
     """One page: `number` counts from 1; `width` and `height` are points as shown, 0 for formats without pages.
 
-    Blocks are in reading order, do not overlap, and cover every character of `text` that is not a space.
+    Blocks are in reading order, do not overlap, and cover every character of `text` that is not a space. `remarks` are
+    what a reader of the document should know about this page, such as text on it that no reader sees.
     """
 
     number: int = Field(ge=1)
@@ -73,6 +74,7 @@ class ParsedPage(_Value):
     width: float = Field(ge=0, allow_inf_nan=False)
     height: float = Field(ge=0, allow_inf_nan=False)
     blocks: tuple[Block, ...]
+    remarks: tuple[Remark, ...] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

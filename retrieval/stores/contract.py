@@ -60,13 +60,14 @@ class VectorStore(LangChainVectorStore):
         """Remove vectors; unknown ids are ignored."""
 
     @abstractmethod
-    def nearest(self, vector: Vectors, k: int, scope: Scope) -> list[tuple[int, float]]:
+    def nearest(self, vector: Vectors, k: int, scope: Scope, *, within: Ids | None = None) -> list[tuple[int, float]]:
         """Return up to `k` (passage id, cosine) pairs, best first.
 
         Args:
             vector: one unit vector, (dimension,).
             k: most results.
             scope: what it does not allow takes no place among the `k`: it is left out inside the search.
+            within: only these passages, of which the scope still hides what it hides; None: all.
         """
 
     @abstractmethod

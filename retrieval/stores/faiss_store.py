@@ -95,9 +95,11 @@ class FaissStore(VectorStore):
             with self._lock.write():
                 self._index.remove_ids(np.asarray(ids, dtype=np.int64))
 
-    def nearest(self, vector: Vectors, k: int, scope: Scope) -> list[tuple[int, float]]:
+    def nearest(self, vector: Vectors, k: int, scope: Scope, *, within: Ids | None = None) -> list[tuple[int, float]]:
         """Return up to `k` (passage id, cosine) pairs that the scope may see, best first."""
         allowed = self.visibility.allowed(scope)
+        if within is not None:
+            allowed = np.intersect1d(allowed, within)
         if k <= 0 or not len(allowed):
             return []
         query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)  # (1, dimension)

@@ -14,6 +14,7 @@ from retrieval.embedding import TextEmbedder
 from retrieval.index import PassageIndex, pack
 from retrieval.ingest import Ingestor
 from retrieval.parsing.types import Limits
+from retrieval.queue import Outcome, Queue
 from retrieval.search import HybridSearch
 from retrieval.types import EVERYTHING, Document, Evidence, Scope
 from tests.retrieval.word_embedder import WordEmbedder
@@ -45,6 +46,7 @@ class House:
 
     folder: Path
     catalog: Catalog
+    queue: Queue
     embedder: TextEmbedder
     index: PassageIndex
     search: HybridSearch
@@ -54,15 +56,16 @@ class House:
     def at(cls, folder: Path, engine: Engine, embedder: TextEmbedder | None = None) -> House:
         """Wire the parts on an engine whose tables exist."""
         embedder = embedder or WordEmbedder()
-        catalog = Catalog(engine)
-        index = PassageIndex(catalog, embedder, folder=folder / "index")
+        catalog, queue = Catalog(engine), Queue(engine)
+        index = PassageIndex(catalog, [embedder], folder=folder / "index")
         return cls(
             folder=folder,
             catalog=catalog,
+            queue=queue,
             embedder=embedder,
             index=index,
-            search=HybridSearch(catalog, index, embedder),
-            ingestor=Ingestor(catalog, files_dir=folder / "files", index=index, embedder=embedder, limits=LIMITS),
+            search=HybridSearch(catalog, index),
+            ingestor=Ingestor(catalog, queue, files_dir=folder / "files", index=index, limits=LIMITS),
         )
 
     def put(
@@ -70,7 +73,14 @@ class House:
     ) -> Document:
         """Store a document of one page with these passages, without parsing."""
         return store(
-            self.catalog, self.embedder, *texts, name=name, label=label, collection=collection, language=language
+            self.catalog,
+            self.queue,
+            self.embedder,
+            *texts,
+            name=name,
+            label=label,
+            collection=collection,
+            language=language,
         )
 
     def submit(self, text: str, name: str = "note.txt", *, label: str = "internal", collection: str = "default"):
@@ -83,7 +93,14 @@ class House:
 
 
 def store(
-    catalog: Catalog, embedder: TextEmbedder, *texts: str, name: str, label: str, collection: str, language: str = "en"
+    catalog: Catalog,
+    queue: Queue,
+    embedder: TextEmbedder,
+    *texts: str,
+    name: str,
+    label: str,
+    collection: str,
+    language: str = "en",
 ) -> Document:
     """Add, claim and finish a document whose passages are the paragraphs of one page."""
     page = "\n".join(texts)
@@ -95,25 +112,17 @@ def store(
         collection=collection,
         label=label,
     )
-    claim = catalog.next_queued()
+    claim = queue.next_queued()
     assert claim is not None
     assert claim.document.id == document.id
     drafts, start = [], 0
     for text in texts:
-        embedding = (
-            pack(embedder.embed([in_context(text, document=name, headings=())])[0])
-            if language in embedder.languages
-            else None
-        )
+        words = in_context(text, document=name, headings=())
+        vectors = {embedder.identity: pack(embedder.embed([words])[0])} if language in embedder.languages else {}
         drafts.append(
-            PassageDraft(text=text, page=1, start=start, end=start + len(text), language=language, embedding=embedding)
+            PassageDraft(text=text, page=1, start=start, end=start + len(text), language=language, vectors=vectors)
         )
         start += len(text) + 1
-    assert catalog.finish(
-        claim,
-        pages=[PageText(number=1, text=page)],
-        passages=drafts,
-        media_type="text/plain",
-        embedder=embedder.identity,
-    )
+    pages = [PageText(number=1, text=page)]
+    assert queue.finish(claim, Outcome(media_type="text/plain", pages=pages, passages=drafts))
     return catalog.get(document.id, ALL)

@@ -195,9 +195,9 @@ def test_a_document_whose_file_is_gone_fails_with_a_reason(house: House):
 def with_parser(house: House, parser) -> Ingestor:
     return Ingestor(
         house.catalog,
+        house.queue,
         files_dir=house.folder / "files",
         index=house.index,
-        embedder=house.embedder,
         limits=LIMITS,
         parser=parser,
     )
@@ -313,7 +313,7 @@ def test_waiting_ends_when_nobody_works(house: House):
 
 def test_the_loop_takes_up_what_an_earlier_process_left(house: House):
     document = house.submit(POLICY)
-    house.catalog.next_queued()
+    house.queue.next_queued()
     stop = threading.Event()
     worker = threading.Thread(target=house.ingestor.run, args=(stop,))
     worker.start()
@@ -454,9 +454,7 @@ def small_disk(tmp_path: Path):
 
 
 def test_a_full_disk_keeps_nothing_half_written(house: House, small_disk: Path):
-    ingestor = Ingestor(
-        house.catalog, files_dir=small_disk / "files", index=house.index, embedder=house.embedder, limits=LIMITS
-    )
+    ingestor = Ingestor(house.catalog, house.queue, files_dir=small_disk / "files", index=house.index, limits=LIMITS)
     with pytest.raises(StorageFull):
         ingestor.submit(io.BytesIO(b"word " * 100_000), name="a.txt", collection="c", label="l")
     assert [path for path in small_disk.rglob("*") if path.is_file()] == []

@@ -14,7 +14,7 @@ from retrieval.index import PassageIndex, pack, unpack
 from retrieval.search import HybridSearch
 from retrieval.tables import DocumentRow
 from retrieval.types import Scope, digest_of
-from tests.retrieval.house import ALL, House, seeing
+from tests.retrieval.house import ALL, House, seeing, store
 from tests.retrieval.word_embedder import WordEmbedder
 
 
@@ -61,7 +61,7 @@ def test_a_hidden_document_is_found_by_nobody_and_by_its_label(any_house: House)
         assert "the merger is called falcon" not in texts(house.find("merger falcon", scope))
         hidden = house.index.by_words("merger falcon", 10, scope)
         vector = house.embedder.embed(["falcon the merger is called falcon"])[0]
-        near = [i for i, _ in house.index.by_vector(vector, 10, scope)]
+        near = [i for i, _ in house.index.by_vector(house.embedder, vector, 10, scope)]
         board = [item.passage_id for item in house.find("merger falcon", seeing("board"))]
         assert not {i for i, _ in hidden} & set(board)
         assert not set(near) & set(board)
@@ -139,12 +139,12 @@ def test_deleted_is_gone_from_words_and_vectors(any_house: House):
     assert [item.locator.document_id for item in any_house.find("loan rate")] == [kept.id]
     assert any_house.index.size == 1
     vector = any_house.embedder.embed(["loan rate five"])[0]
-    assert len(any_house.index.by_vector(vector, 10, ALL)) == 1
+    assert len(any_house.index.by_vector(any_house.embedder, vector, 10, ALL)) == 1
 
 
 def test_another_process_index_follows_the_catalog(house: House):
-    other = PassageIndex(house.catalog, house.embedder, folder=house.folder / "other")
-    search = HybridSearch(house.catalog, other, house.embedder)
+    other = PassageIndex(house.catalog, [house.embedder], folder=house.folder / "other")
+    search = HybridSearch(house.catalog, other)
     assert search.search(["loan"], ALL, k=5) == []
     document = house.put("loan rate")
     assert len(search.search(["loan"], ALL, k=5)) == 1
@@ -154,10 +154,10 @@ def test_another_process_index_follows_the_catalog(house: House):
 
 def restart(house: House, embedder: WordEmbedder | None = None) -> tuple[PassageIndex, HybridSearch, list[dict]]:
     embedder = embedder or WordEmbedder()
-    index = PassageIndex(house.catalog, embedder, folder=house.folder / "index")
+    index = PassageIndex(house.catalog, [embedder], folder=house.folder / "index")
     with capture_logs() as logs:
         index.load()
-    return index, HybridSearch(house.catalog, index, embedder), logs
+    return index, HybridSearch(house.catalog, index), logs
 
 
 def events(logs: list[dict]) -> list[str]:
@@ -195,7 +195,7 @@ def test_a_spoiled_snapshot_is_rebuilt_from_the_catalog_and_said_so(house: House
     house.put("loan rate", "weather")
     expected = house.find("loan rate")
     house.index.save()
-    spoil(house.folder / "index")
+    spoil(house.folder / "index" / "0")
     index, search, logs = restart(house)
     assert events(logs) == ["index.rebuilding", "index.ready"]
     assert search.search(["loan rate"], ALL, k=5) == expected
@@ -229,13 +229,13 @@ def test_a_snapshot_is_written_only_when_something_changed(house: House):
     house.put("loan rate")
     house.find("loan")
     house.index.save()
-    before = (house.folder / "index" / "vectors.json").stat().st_mtime_ns
+    before = (house.folder / "index" / "0" / "vectors.json").stat().st_mtime_ns
     house.index.save()
-    assert (house.folder / "index" / "vectors.json").stat().st_mtime_ns == before
+    assert (house.folder / "index" / "0" / "vectors.json").stat().st_mtime_ns == before
     house.put("loan book")
     house.find("loan")
     house.index.save()
-    assert (house.folder / "index" / "vectors.json").stat().st_mtime_ns != before
+    assert (house.folder / "index" / "0" / "vectors.json").stat().st_mtime_ns != before
 
 
 def test_searches_beside_changes_see_whole_documents_or_none(house: House):
@@ -270,3 +270,40 @@ def test_packed_vectors_come_back_as_unit_vectors():
     assert np.linalg.norm(back, axis=1) == pytest.approx(np.ones(5), abs=1e-6)
     assert (back * rows).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
     assert unpack([], dimension=32).shape == (0, 32)
+
+
+def test_a_search_can_be_held_to_some_documents_and_the_scope_still_hides(house: House):
+    loans = house.put("the loan rate is five", name="loans.txt")
+    cards = house.put("the loan rate is nine", name="cards.txt")
+    secret = house.put("the loan rate is two", name="secret.txt", label="board")
+    house.find("loan")
+    vector = house.embedder.embed(["loan rate"])[0]
+    for documents, scope, wanted in (
+        ([cards.id], ALL, {cards.id}),
+        ([loans.id, cards.id, loans.id], ALL, {loans.id, cards.id}),
+        ([secret.id, loans.id], seeing("internal"), {loans.id}),
+        (["unknown"], ALL, set()),
+        ([], ALL, set()),
+    ):
+        for hits in (
+            house.index.by_words("loan rate", 10, scope, documents=documents),
+            house.index.by_vector(house.embedder, vector, 10, scope, documents=documents),
+        ):
+            found = house.catalog.passages([i for i, _ in hits], ALL)
+            assert {passage.document_id for passage in found} == wanted
+
+
+def test_each_model_has_vectors_of_its_own_and_both_come_back_from_their_snapshots(house: House):
+    other = WordEmbedder("words@2")
+    index = PassageIndex(house.catalog, [house.embedder, other], folder=house.folder / "index")
+    first, second = house.embedder.embed(["loan rate"])[0], other.embed(["loan rate"])[0]
+    house.put("the loan rate")
+    store(house.catalog, house.queue, other, "the loan book", name="b.txt", label="internal", collection="default")
+    index.refresh()
+    index.save()
+    again = PassageIndex(house.catalog, [house.embedder, other], folder=house.folder / "index")
+    again.load()
+    for made in (index, again):
+        assert len(made.by_words("loan", 10, ALL)) == 2
+        assert len(made.by_vector(house.embedder, first, 10, ALL)) == 1
+        assert len(made.by_vector(other, second, 10, ALL)) == 1

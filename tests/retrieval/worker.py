@@ -39,9 +39,9 @@ def main(folder: Path, url: str, stage: str) -> None:
     house = House.at(folder, engine, StillEmbedder() if stage == "embed" else WordEmbedder())
     ingestor = Ingestor(
         house.catalog,
+        house.queue,
         files_dir=folder / "files",
         index=house.index,
-        embedder=house.embedder,
         limits=LIMITS,
         parser=still_parser if stage == "parse" else parse,
     )

@@ -87,6 +87,38 @@ def test_sqlite_never_gives_a_passage_id_twice(tmp_path) -> None:
     engine.dispose()
 
 
+def test_vectors_move_to_their_table_and_back(engine: Engine) -> None:
+    upgrade(engine)
+    downgrade(engine, "0002")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO documents (id, name, media_type, size, sha256, collection, label, state, pages,"
+                " pages_done, passages, embedder, created_at, updated_at)"
+                " VALUES ('d', 'a.txt', 'text/plain', 1, 'x', 'c', 'l', 'ready', 1, 1, 2, 'minilm@1', 't', 't')"
+            )
+        )
+        for place, vector in enumerate((b"\x01\x02", None)):
+            connection.execute(
+                text(
+                    'INSERT INTO passages (document_id, ordinal, page, start, "end", text, boxes, headings, language,'
+                    " embedding) VALUES ('d', :place, 1, 0, 1, 'a', '[]', '[]', 'en', :vector)"
+                ),
+                {"place": place, "vector": vector},
+            )
+    upgrade(engine)
+    with engine.connect() as connection:
+        moved = connection.execute(text("SELECT embedder, vector FROM passage_vectors")).all()
+        kept = connection.execute(text("SELECT withheld, facts, remarks FROM documents")).all()
+    assert [(name, bytes(vector)) for name, vector in moved] == [("minilm@1", b"\x01\x02")]
+    assert len(kept) == 1
+    downgrade(engine, "0002")
+    with engine.connect() as connection:
+        back = connection.execute(text("SELECT embedding FROM passages ORDER BY ordinal")).scalars().all()
+        assert connection.execute(text("SELECT embedder FROM documents")).scalar_one() == "minilm@1"
+    assert [vector and bytes(vector) for vector in back] == [b"\x01\x02", None]
+
+
 def test_a_second_upgrade_changes_nothing(engine: Engine) -> None:
     upgrade(engine)
     before = current(engine), form(engine)
