@@ -23,6 +23,7 @@ from domains.finance.tools import tools_of
 from domains.finance.transactions.service import Risk, open_risk
 from domains.finance.transactions.tool import call_for
 from domains.finance.understanding import Asked, calls_of, understand
+from domains.followups import stand_alone
 from retrieval.language import Language
 
 __all__ = ["Finance"]
@@ -48,13 +49,17 @@ class Finance(DomainPlugin):
     restricted: ClassVar[Mapping[tuple[str, str], str]] = {("PUT", "/transactions/rules"): "admin"}
 
     async def prepare(self, question: Question, desk: Desk) -> Preparation:
-        """Search for the question as it stands, and compute what it asks of stored companies."""
+        """Search for the question, a follow-up made to stand alone, and compute what it asks of stored companies."""
         asked = await asyncio.to_thread(self._asked, question)
         calls = calls_of(asked, question) if asked.subject and asked.companies else ()
         flagged = call_for(question.text, language=question.language)
         calls = calls if flagged is None else (*calls, flagged)
+        whole = stand_alone(question)
         return Preparation(
-            queries=(question.text,), calls=calls, instructions=_COMPUTED[question.language] if calls else ""
+            queries=(question.text,) if whole is None else (whole, question.text),
+            calls=calls,
+            question=whole,
+            instructions=_COMPUTED[question.language] if calls else "",
         )
 
     def matches(self, question: Question) -> float:

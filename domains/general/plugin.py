@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from domains.contract import Desk, DomainPlugin, Preparation, Question
-from domains.general.followups import stand_alone
+from domains.followups import stand_alone
 from retrieval.language import Language
 
 __all__ = ["General"]

@@ -76,6 +76,11 @@ class TestFinance(DomainPluginContract):
     plugin_class = Finance
     question_texts = ("Which of these companies has the weakest liquidity?", "青禾纸业有哪些风险？", "What is it?")
 
+    def test_a_follow_up_is_searched_whole(self, plugin: Finance):
+        made = self.prepare(plugin, ask("那2021年呢？", before="青禾纸业2022年的营业收入是多少？"))
+        assert made.question == "青禾纸业2021年的营业收入是多少？"
+        assert made.queries == (made.question, "那2021年呢？")
+
     @pytest.fixture
     def plugin(self, opened: Finance) -> Finance:
         return opened

@@ -4,6 +4,8 @@ When a follow-up is nothing but a year, the year replaces that of the question b
 continuation, points back with a pronoun or is very short, the question before is put in front of it. Anything else
 is taken to stand alone.
 
+Any domain may use it; what a domain knows better (companies, patients) it carries over itself.
+
 Not covered: what stands further back than one question, and a pronoun that means something in the answer.
 """
 
