@@ -133,6 +133,10 @@ class DocumentFacts(_Value):
     date: str | None = Field(default=None, description="Day that it bears, ISO 8601.")
     language: str | None = Field(default=None, description="'zh' or 'en'.")
     kind: str | None = Field(default=None, description="'10-K', 'annual_report', 'contract', 'statute', …")
+    names: tuple[str, ...] = Field(default=(), description="Other names of the company, as the document states them.")
+    origins: tuple[tuple[str, str], ...] = Field(
+        default=(), description="Where each fact came from: (its name, 'heading', 'cover' or 'file name')."
+    )
 
 
 class Remark(_Value):
