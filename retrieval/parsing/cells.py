@@ -29,6 +29,7 @@ _CAPTION_ROWS: Final = 4  # title, entity, period and unit; more is text
 _CAPTION: Final = 160  # characters of a caption's row; more is text
 _NOTE: Final = 80  # characters from which a single cell below a table is a note
 _LIST: Final = 4  # rows from which single cells are a table of one column
+_LOOKED_AT: Final = 8  # rows of a table
 _FILLED: Final = 200_000  # cells that merged cells may fill altogether
 _UNIT: Final = re.compile(
     r"(?:金额)?\s*(?:单位|币种|货币)\s*[:：]|人民币(?:百?千?万?亿?元)|\(?(?:in|amounts? in)\s+(?:\w+\s+)?"
@@ -167,11 +168,18 @@ def _notes(region: _Rows, start: int) -> int:
 
 
 def _heads(rows: _Rows, merge: Merge) -> bool:
-    """Say whether a merged cell of the first row heads columns that the second row names."""
+    """Say whether a merged cell of the first row heads columns that the second row names.
+
+    It does where the second row has several names there and no figure, and either figures follow below, or the first
+    column has a cell merged over both rows.
+    """
     if len(rows) < 3:
         return False
-    below = rows[1][merge.left : merge.right + 1]
-    return sum(map(bool, below)) > 1 and not any(_is_figure(cell) for cell in below if cell)
+    columns = slice(merge.left, merge.right + 1)
+    names = [cell for cell in rows[1][columns] if cell]
+    figures = any(_is_figure(cell) for row in rows[2:_LOOKED_AT] for cell in row[columns])
+    beside = merge.left > 0 and rows[0][0] != "" and rows[0][0] == rows[1][0]
+    return len(names) > 1 and not any(map(_is_figure, names)) and (figures or beside)
 
 
 def _is_figure(text: str) -> bool:

@@ -7,18 +7,20 @@ height, and their blocks no boxes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from retrieval.errors import TooManyPages
 from retrieval.parsing.page_text import PageText
 from retrieval.parsing.types import BlockKind, ParsedPage
+from retrieval.types import Remark
 
-__all__ = ["PAGE_CHARS", "Piece", "paginate", "too_many_pages"]
+__all__ = ["PAGE_CHARS", "Piece", "paginate", "remarked", "too_many_pages"]
 
 PAGE_CHARS: Final = 3000
 _HEADER: Final = PAGE_CHARS // 4  # longest first row of a table that is repeated
+_REMARKS: Final = 100
 _LEAST: Final = PAGE_CHARS // 4  # room on a page from which a long table begins there
 
 
@@ -61,6 +63,15 @@ def paginate(pieces: Iterable[Piece], *, max_pages: int) -> tuple[int, Iterator[
     if len(page) or not pages:
         pages.append(page.page(len(pages) + 1))
     return len(pages), iter(pages)
+
+
+def remarked(pages: Iterator[ParsedPage], remarks: Sequence[Remark]) -> Iterator[ParsedPage]:
+    """Yield the pages, with the remarks about the whole document on the first; there are never more than 100."""
+    told = tuple(remarks[:_REMARKS])
+    if len(remarks) > _REMARKS:
+        told = (*told[:-1], Remark(code="truncated", detail=f"{len(remarks) - _REMARKS + 1} more remarks"))
+    for page in pages:
+        yield page.model_copy(update={"remarks": (*told, *page.remarks)}) if page.number == 1 and told else page
 
 
 def too_many_pages(max_pages: int) -> TooManyPages:

@@ -22,10 +22,11 @@ from typing import Any, Final
 
 from retrieval.parsing.cells import Merge, tables
 from retrieval.parsing.clean import one_line
-from retrieval.parsing.flow import PAGE_CHARS, Piece, paginate, too_many_pages
+from retrieval.parsing.flow import PAGE_CHARS, Piece, paginate, remarked, too_many_pages
 from retrieval.parsing.number_format import shown
 from retrieval.parsing.package import check_package, damaged, reading
 from retrieval.parsing.types import BlockKind, ParsedPage
+from retrieval.types import Remark
 
 _HAS_NUMPY = "numpy" in sys.modules
 if not _HAS_NUMPY:  # openpyxl asks for numpy to write its numbers, and would start its threads and take its memory
@@ -42,6 +43,8 @@ finally:
 __all__ = ["read"]
 
 _UNCOMPUTED: Final = "(formula without a saved value)"
+_FORMULAS: Final = "formulas without a saved value"
+_DETAIL: Final = 200  # characters of a remark
 _WHITE: Final = "FFFFFF"
 _THEME: Final = {0: _WHITE, 1: "000000"}  # the first two colours of a theme are its ground and its text
 _INDEXED: Final = {0: "000000", 1: _WHITE, 8: "000000", 9: _WHITE, 64: "000000", 65: _WHITE}
@@ -65,7 +68,10 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
         warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that it leaves out
         workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
         try:
-            return paginate(_pieces(workbook, max_chars=max_pages * PAGE_CHARS), max_pages=max_pages)
+            remarks = list[Remark]()
+            pieces = _pieces(workbook, remarks, max_chars=max_pages * PAGE_CHARS)
+            total, pages = paginate(pieces, max_pages=max_pages)
+            return total, remarked(pages, remarks)
         except _TooLongError:
             raise too_many_pages(max_pages) from None
         finally:
@@ -104,13 +110,22 @@ class _Reader(WorkSheetParser):  # type: ignore[misc]  # openpyxl is untyped
         return cell
 
 
-def _pieces(workbook: Any, *, max_chars: int) -> Iterator[Piece]:
+def _pieces(workbook: Any, remarks: list[Remark], *, max_chars: int) -> Iterator[Piece]:
+    """Yield the sheets; what is left out of them is remarked by the number of the sheet, since a name is its text."""
     styles, left = dict[int, _Style](), max_chars
-    visible = [sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
-    for sheet in visible:
+    sheets = list(enumerate(workbook.worksheets, 1))
+    hidden = [str(number) for number, sheet in sheets if sheet.sheet_state != "visible"]
+    if hidden:
+        remarks.append(Remark(code="hidden_text", detail=f"hidden sheets: {', '.join(hidden)}"[:_DETAIL]))
+    for number, sheet in sheets:
+        if sheet.sheet_state != "visible":
+            continue
         found = _read_sheet(workbook, sheet, styles, left)
         left -= sum(len(cell) for row in found.rows for cell in row)
-        if len(visible) > 1 or not _UNNAMED.fullmatch(sheet.title):
+        for what, count in sorted(found.left_out.items()):
+            code = "formula_unread" if what == _FORMULAS else "hidden_text"
+            remarks.append(Remark(code=code, detail=f"sheet {number}, {what}: {count}"))
+        if len(sheets) - len(hidden) > 1 or not _UNNAMED.fullmatch(sheet.title):
             yield Piece(BlockKind.HEADING, one_line(sheet.title), 1, begins_page=True)
         yield from tables(found.rows, found.merges, level=2, numbers=found.numbers)
 
@@ -151,7 +166,7 @@ def _row(
     row = list[str]()
     filled = [cell for cell in cells if cell["value"] is not None or cell["data_type"] == "f"]
     if reader.row_dimensions.pop(str(number), {}).get("hidden") in _TRUE:
-        left_out["hidden rows"] += bool(filled)
+        left_out.update({"hidden rows": 1} if filled else {})
         return None
     for cell in filled:
         column = cell["column"]
@@ -165,9 +180,9 @@ def _row(
             style = styles[cell["style_id"]] = _style(ReadOnlyCell(sheet, **cell))
         text = _UNCOMPUTED if cell["data_type"] == "f" else one_line(shown(cell["value"], style.code))
         if cell["data_type"] == "f":
-            left_out["formulas without a saved value"] += 1
+            left_out[_FORMULAS] += 1
         elif style.unseen or not text:
-            left_out["cells that show nothing"] += bool(str(cell["value"]).strip())
+            left_out.update({"cells that show nothing": 1} if str(cell["value"]).strip() else {})
             continue
         row.extend([""] * (column - len(row)))
         row[column - 1] = text
