@@ -32,6 +32,8 @@ _PARSERS: Final = {
     types.HTML: "retrieval.parsing.html",
     types.MARKDOWN: "retrieval.parsing.markdown",
     types.TEXT: "retrieval.parsing.text",
+    types.FHIR: "retrieval.parsing.fhir",
+    types.CCDA: "retrieval.parsing.ccda",
 }
 _PAINTER: Final = "retrieval.parsing.paint"
 

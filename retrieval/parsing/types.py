@@ -14,13 +14,28 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from retrieval.types import Box, Remark
 
-__all__ = ["DOCX", "HTML", "MARKDOWN", "PDF", "TEXT", "Block", "BlockKind", "Limits", "ParsedDocument", "ParsedPage"]
+__all__ = [
+    "CCDA",
+    "DOCX",
+    "FHIR",
+    "HTML",
+    "MARKDOWN",
+    "PDF",
+    "TEXT",
+    "Block",
+    "BlockKind",
+    "Limits",
+    "ParsedDocument",
+    "ParsedPage",
+]
 
 PDF: Final = "application/pdf"
 DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 HTML: Final = "text/html"
 MARKDOWN: Final = "text/markdown"
 TEXT: Final = "text/plain"
+FHIR: Final = "application/fhir+json"
+CCDA: Final = "application/hl7-cda+xml"
 
 
 class _Value(BaseModel):
