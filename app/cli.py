@@ -22,6 +22,7 @@ from app.cli_audit import audit
 from app.cli_examine import add_to
 from app.console import note, told
 from app.settings import load
+from retrieval.parsing.formats import SUFFIXES
 
 __all__ = ["app", "main"]
 
@@ -32,7 +33,6 @@ app.add_typer(audit, name="audit")
 app.add_typer(users, name="users")
 
 _DONE: Final = ("ready", "failed")
-_SUFFIXES: Final = (".pdf", ".docx", ".html", ".htm", ".md", ".markdown", ".txt")
 
 
 def main() -> None:
@@ -88,14 +88,14 @@ def _files(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(item for item in path.rglob("*") if item.is_file() and item.suffix.lower() in _SUFFIXES)
+            found += sorted(item for item in path.rglob("*") if item.is_file() and item.suffix.lower() in SUFFIXES)
         elif path.is_file():
             found.append(path)
         else:
             raise errors.BadRequest(f"There is no file or folder {path}.", remedy="Check the path.")
     if not found:
         raise errors.BadRequest(
-            "No document was found there.", remedy=f"Name files, or a folder with files of {', '.join(_SUFFIXES)}."
+            "No document was found there.", remedy=f"Name files, or a folder with files of {', '.join(SUFFIXES)}."
         )
     return found
 
@@ -179,7 +179,7 @@ def evaluate(
         from domains.registry import load as load_domains
         from model.catalog import card
         from model.fetch import fetch
-        from retrieval.evaluate import SUITES
+        from retrieval.evaluation import SUITES
 
         suites: dict[str, Any] = dict(SUITES)
         for plugin in load_domains().plugins.values():

@@ -19,6 +19,7 @@ from app.errors import BadRequest, describe
 from app.service import Service
 from domains.contract import Turn
 from retrieval.language import language_of
+from retrieval.parsing.formats import SUFFIXES
 from ui.render import answer_html, failure_html, plain, progress_html
 from ui.words import CATALOG, say
 
@@ -150,6 +151,6 @@ def _documents() -> str:
     return (
         '<section id="vouch-documents"><h2 data-say="documents"></h2>'
         '<label class="vouch-add" for="vouch-files"><b data-say="add"></b><small data-say="formats"></small></label>'
-        '<input id="vouch-files" type="file" multiple accept=".pdf,.docx,.html,.htm,.md,.markdown,.txt">'
+        '<input id="vouch-files" type="file" multiple accept="' + ",".join(SUFFIXES) + '">'
         '<ul id="vouch-list" aria-live="polite"></ul></section>'
     )

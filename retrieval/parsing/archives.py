@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from retrieval.errors import DamagedFile, EncryptedFile
-from retrieval.parsing.types import DOCX
+from retrieval.parsing.types import DOCX, PPTX, XLSX
 
 __all__ = ["OLE", "ZIP", "name_ole", "name_zip"]
 
@@ -24,10 +24,14 @@ _COMMENT: Final = 1 << 16
 _DIRECTORY: Final = 4 << 20
 _MEMBERS: Final = 20_000
 
-_MACROS: Final = "word/vbaProject.bin"
+_MACROS: Final = (
+    ("word/vbaProject.bin", "a Word document with macros"),
+    ("ppt/vbaProject.bin", "a PowerPoint presentation with macros"),
+    ("xl/vbaProject.bin", "an Excel workbook with macros"),
+)
+_READ: Final = (("word/document.xml", DOCX), ("ppt/presentation.xml", PPTX), ("xl/workbook.xml", XLSX))
 _KINDS: Final = (
-    ("xl/workbook", "an Excel workbook"),
-    ("ppt/presentation", "a PowerPoint presentation"),
+    ("xl/workbook", "a binary Excel workbook (.xlsb)"),
     ("visio/document", "a Visio drawing"),
     ("META-INF/container.xml", "an EPUB book"),
     ("META-INF/MANIFEST.MF", "a Java archive"),
@@ -44,7 +48,7 @@ _OLE_DIRECTORY: Final = 4096  # bytes of an OLE file's directory that are looked
 
 
 def name_zip(path: Path) -> str:
-    """Return the media type of a DOCX file, or what else a ZIP archive is, in words.
+    """Return the media type of a DOCX, PPTX or XLSX file, or what else a ZIP archive is, in words.
 
     Raises:
         DamagedFile: The archive has no directory, as when its end was cut off.
@@ -55,10 +59,9 @@ def name_zip(path: Path) -> str:
             names = frozenset(archive.namelist())
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise _damaged() from error
-    if _MACROS in names:
-        return "a Word document with macros"
-    if "word/document.xml" in names:
-        return DOCX
+    for member, kind in (*_MACROS, *_READ):
+        if member in names:
+            return kind
     for beginning, kind in _KINDS:
         if any(name.startswith(beginning) for name in names):
             return kind

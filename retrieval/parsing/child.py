@@ -29,9 +29,14 @@ __all__ = ["main", "prepare"]
 _PARSERS: Final = {
     types.PDF: "retrieval.parsing.pdf",
     types.DOCX: "retrieval.parsing.docx",
+    types.PPTX: "retrieval.parsing.slides",
+    types.XLSX: "retrieval.parsing.workbook",
+    types.CSV: "retrieval.parsing.delimited",
     types.HTML: "retrieval.parsing.html",
+    types.EML: "retrieval.parsing.mail",
     types.MARKDOWN: "retrieval.parsing.markdown",
     types.TEXT: "retrieval.parsing.text",
+    types.JSON: "retrieval.parsing.json_text",
     types.FHIR: "retrieval.parsing.fhir",
     types.CCDA: "retrieval.parsing.ccda",
 }

@@ -25,12 +25,14 @@ _GUESSED: Final = ["gb18030", "big5hkscs", "cp1252", "utf_16_le", "utf_16_be", "
 _SAMPLE: Final = 1 << 16
 
 
-def decode(data: bytes, *, declared: bool = False) -> str:
+def decode(data: bytes, *, declared: bool = False, charset: str | None = None) -> str:
     """Decode the bytes of a text file.
 
     Args:
         data: The whole file.
         declared: Whether to believe a `charset=` near the beginning, as HTML writes it.
+        charset: The encoding that something outside of the bytes names, as a mail does; it is tried before UTF-8,
+            since the encodings of seven bits look like UTF-8.
 
     Raises:
         DamagedFile: No encoding fits the bytes.
@@ -38,17 +40,13 @@ def decode(data: bytes, *, declared: bool = False) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _strictly(data, encoding)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        pass  # the next in line is asked
     named = _DECLARED.search(data[:4096]) if declared else None
-    if named is not None:
-        name = named.group(1).decode("ascii").lower()
+    names = (charset, "utf-8", named.group(1).decode("ascii") if named else None)
+    for name in filter(None, names):
         try:
-            return data.decode(_SUPERSET.get(name, name))
-        except (LookupError, UnicodeDecodeError):
-            pass  # the declaration is wrong
+            return data.decode(_SUPERSET.get(name.lower(), name))
+        except (LookupError, ValueError):
+            pass  # the next in line is asked; a declaration may be wrong, or no name of an encoding at all
     return _strictly(data, _guess(data))
 
 

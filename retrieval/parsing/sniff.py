@@ -1,7 +1,9 @@
 """Tells the format of a file by its content, so that a renamed program does not reach a parser.
 
-A name decides only what content cannot: whether a text is meant as Markdown. Not covered: a file that is valid in two
-formats at once is read as the first of PDF, ZIP, HTML and text that fits.
+A name decides only what content cannot: whether a text is meant as Markdown or as a table (CSV), and that a text named
+so is one, whatever it looks like: a note may begin with a piece of JSON or with the header of a mail. Not covered: a
+file that is valid in two formats at once is read as the first of PDF, ZIP, HTML, JSON, mail and text that fits; members
+of a FHIR resource that are listed before its type in more than 8 KiB hide what it is.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from typing import Final
 
 from retrieval.errors import EmptyFile, UnsupportedFormat
 from retrieval.parsing.archives import OLE, ZIP, name_ole, name_zip
-from retrieval.parsing.types import DOCX, HTML, MARKDOWN, PDF, TEXT
+from retrieval.parsing.formats import SPOKEN
+from retrieval.parsing.types import CCDA, CSV, DOCX, EML, FHIR, HTML, JSON, MARKDOWN, PDF, PPTX, TEXT, XLSX
 
 __all__ = ["sniff"]
 
@@ -68,11 +71,25 @@ _MARKUP: Final = re.compile(
 )
 _MARKDOWN_NAMES: Final = (".md", ".markdown", ".mdown", ".mkd")
 _HTML_NAMES: Final = (".html", ".htm", ".xhtml")
-_TEXT_NAMES: Final = (".txt", ".text", ".log", ".csv", ".tsv")
+_TEXT_NAMES: Final = (".txt", ".text", ".log")
+_TABLE_NAMES: Final = (".csv", ".tsv", ".tab")
+_JSON_NAMES: Final = (".json", ".jsonl", ".ndjson")
+_MAIL_NAMES: Final = (".eml",)
+
+_CLINICAL: Final = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?ClinicalDocument[\s>]")
+_OBJECT: Final = re.compile(r'\s*(?:\[\s*)?\{\s*(?:"[^"\n]{0,200}"\s*:|\})')
+_ARRAY: Final = re.compile(r'\s*\[\s*(?:["\[\]{\d-]|true|false|null)')
+_TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.?)*+)(?:"|\Z)(\s*:)?|[{}\[\]]', re.DOTALL)
+_RESOURCE: Final = 4  # brackets around the type of the first resource in a bundle: {"entry": [{"resource": {
+_HEADER_LINES: Final = 200
+_FIELD: Final = re.compile(r"([A-Za-z][A-Za-z-]{1,40}):(?:[ \t]|\r?\n)")
+_ADDRESSED: Final = frozenset({"from", "sender", "return-path", "received", "delivered-to"})
+_SENT: Final = frozenset({"mime-version", "message-id", "received", "return-path", "content-transfer-encoding"})
+"""Fields that a program writes, and a person who notes "From" and "To" does not."""
 
 
 def sniff(path: Path, *, name: str | None = None) -> str:
-    """Return the media type of a file: one of the five that are read.
+    """Return the media type of a file: one of those that are read.
 
     Args:
         path: The file; its first 8 KiB are read, and the directory of an archive.
@@ -92,8 +109,8 @@ def sniff(path: Path, *, name: str | None = None) -> str:
         return PDF
     if head.startswith(ZIP):
         kind = name_zip(path)
-        if kind == DOCX:
-            return DOCX
+        if kind in (DOCX, PPTX, XLSX):
+            return kind
         raise _unsupported(kind)
     if head.startswith(OLE) and len(head) >= 512:
         raise _unsupported(name_ole(path))
@@ -126,21 +143,62 @@ def _name_markup(text: str, *, name: str) -> str:
     begun = text[leading.end() :] if leading else text
     if _HTML.match(begun):
         return HTML
+    if _CLINICAL.match(begun):
+        return CCDA
     if text.lstrip()[:5].lower() == "<?xml" or _XML.match(begun):
         raise _unsupported("an XML file")
     if name.endswith(_MARKDOWN_NAMES):
         return MARKDOWN
+    if not name.endswith((*_TEXT_NAMES, *_TABLE_NAMES)):
+        if _OBJECT.match(text) or (name.endswith(_JSON_NAMES) and _ARRAY.match(text)):
+            return _name_json(text)
+        if _is_mail(text, named=name.endswith(_MAIL_NAMES)):
+            return EML
     if begun.startswith("<") and len(_TAGS.findall(text)) >= 2:
         return HTML
     if name.endswith(_HTML_NAMES) and _TAGS.search(text):
         return HTML
+    if name.endswith(_TABLE_NAMES):
+        return CSV
     if name.endswith(_TEXT_NAMES):
         return TEXT
     return MARKDOWN if len(_MARKUP.findall(text)) >= 2 else TEXT
 
 
+def _name_json(text: str) -> str:
+    """Tell a FHIR resource or bundle from other JSON by the place of its type, as far as the head goes."""
+    depth, names = 0, list[str]()
+    for token in _TOKEN.finditer(text):
+        bracket = token.group()
+        if bracket in "{[":
+            depth += 1
+        elif bracket in "}]":
+            depth -= 1
+            if depth == 0:  # what follows is another line of JSON Lines
+                return JSON
+        elif token.group(2) is not None:
+            if token.group(1) == "resourceType" and (depth == 1 or (depth == _RESOURCE and names == ["entry"])):
+                return FHIR
+            names = [token.group(1)] if depth == 1 else names
+    return JSON
+
+
+def _is_mail(text: str, *, named: bool) -> bool:
+    """Say whether a text begins with the header of a mail: lines "Name: value", and those that tell one."""
+    fields = set[str]()
+    for line in text.split("\n")[:_HEADER_LINES]:
+        field = _FIELD.match(line + "\n")
+        if field is not None:
+            fields.add(field.group(1).lower())
+        elif not line.strip():
+            break
+        elif line[0] not in " \t" and not (named and line.startswith("From ")):
+            return False
+    return bool(fields & _ADDRESSED) and len(fields) > 1 and (named or bool(fields & _SENT))
+
+
 def _unsupported(kind: str) -> UnsupportedFormat:
     return UnsupportedFormat(
         f"The file is {kind}, which is not read.",
-        remedy="Add a PDF, a Word document (.docx), HTML, Markdown or plain text.",
+        remedy=f"Add it as {SPOKEN}.",
     )

@@ -14,7 +14,7 @@ from retrieval.parsing.lines import join_lines, words_of
 from retrieval.parsing.marks import begins_item
 from retrieval.parsing.types import BlockKind, ParsedPage
 
-__all__ = ["read"]
+__all__ = ["pieces_of", "read"]
 
 _EMPTY_LINES: Final = re.compile(r"\n[ \t]*\n\s*")
 _WRAPPED: Final = 100  # characters; text with longer lines was not wrapped by hand
@@ -22,10 +22,11 @@ _WRAPPED: Final = 100  # characters; text with longer lines was not wrapped by h
 
 def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
     """Return the number of pages and the pages, which are cut as `retrieval.parsing.flow` says."""
-    return paginate(_pieces(clean(decode(path.read_bytes()))), max_pages=max_pages)
+    return paginate(pieces_of(clean(decode(path.read_bytes()))), max_pages=max_pages)
 
 
-def _pieces(text: str) -> Iterator[Piece]:
+def pieces_of(text: str) -> Iterator[Piece]:
+    """Yield the paragraphs and list items of a clean text."""
     paragraphs = _EMPTY_LINES.split(text)
     if len(paragraphs) == 1 or max(map(len, text.split("\n"))) > _WRAPPED:
         paragraphs = text.split("\n")

@@ -16,12 +16,17 @@ from retrieval.types import Box, Remark
 
 __all__ = [
     "CCDA",
+    "CSV",
     "DOCX",
+    "EML",
     "FHIR",
     "HTML",
+    "JSON",
     "MARKDOWN",
     "PDF",
+    "PPTX",
     "TEXT",
+    "XLSX",
     "Block",
     "BlockKind",
     "Limits",
@@ -31,7 +36,12 @@ __all__ = [
 
 PDF: Final = "application/pdf"
 DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PPTX: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CSV: Final = "text/csv"
 HTML: Final = "text/html"
+EML: Final = "message/rfc822"
+JSON: Final = "application/json"
 MARKDOWN: Final = "text/markdown"
 TEXT: Final = "text/plain"
 FHIR: Final = "application/fhir+json"

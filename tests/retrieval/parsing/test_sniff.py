@@ -1,4 +1,4 @@
-"""A format is told by content; a name changes nothing but Markdown or plain text."""
+"""A format is told by content; a name changes nothing but Markdown, tables and plain text."""
 
 import zipfile
 
@@ -7,7 +7,7 @@ import pytest
 
 from retrieval.errors import DamagedFile, EmptyFile, EncryptedFile, UnsupportedFormat
 from retrieval.parsing.sniff import sniff
-from retrieval.parsing.types import DOCX, HTML, MARKDOWN, PDF, TEXT
+from retrieval.parsing.types import CCDA, CSV, DOCX, EML, FHIR, HTML, JSON, MARKDOWN, PDF, PPTX, TEXT, XLSX
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,10 @@ def test_docx_under_any_name(word):
 @pytest.mark.parametrize(
     ("member", "said"),
     [
-        ("xl/workbook.xml", "Excel"),
-        ("ppt/presentation.xml", "PowerPoint"),
+        ("xl/workbook.bin", "binary Excel"),
+        ("xl/vbaProject.bin", "Excel workbook with macros"),
+        ("ppt/vbaProject.bin", "PowerPoint presentation with macros"),
+        ("visio/document.xml", "Visio"),
         ("META-INF/MANIFEST.MF", "Java"),
         ("content.xml", "OpenDocument"),
         ("holiday.jpg", "ZIP"),
@@ -104,6 +106,77 @@ def test_other_archives_are_named(tmp_path, member, said):
         archive.writestr(member, b"x")
     with pytest.raises(UnsupportedFormat, match=said):
         sniff(path)
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [("word/document.xml", DOCX), ("ppt/presentation.xml", PPTX), ("xl/workbook.xml", XLSX)],
+)
+def test_office_packages_are_told_by_their_main_part(tmp_path, member, expected):
+    path = tmp_path / "file.pdf"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, b"x")
+    assert sniff(path) == expected
+
+
+HEADER = b"From: Ann <ann@example.org>\r\nTo: b@example.org\r\nSubject: Hello\r\n"
+BUNDLE = b'{"entry": [{"resource": {"id": "1", "resourceType": "Patient"}}], "resourceType": "Bundle"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", b"a,b\n1,2\n", CSV),
+        ("a.TSV", b"a\tb\n1\t2\n", CSV),
+        ("a.csv", b"<html><p>not a table", HTML),
+        ("a.csv", b"%PDF-1.7\n", PDF),
+        ("a", b"a,b\n1,2\n", TEXT),
+        ("a", b'{"a": 1}', JSON),
+        ("a.json", b"  \n[1, 2]", JSON),
+        ("a", b'[{"a": 1}]', JSON),
+        ("a.json", "\ufeff{}".encode(), JSON),
+        ("a.json", '{"a": 1}'.encode("utf-16"), JSON),
+        ("a.jsonl", b'{"a": 1}\n{"a": 2}\n', JSON),
+        ("a", b"[1] A list of references", TEXT),
+        ("a", b"[a](b) and [c](d)", MARKDOWN),
+        ("a.json", b"not JSON at all", TEXT),
+        ("a.txt", b'{"a": 1} is how an object looks', TEXT),
+        ("a.md", b'{"a": 1}', MARKDOWN),
+        ("a", b"{word} in braces", TEXT),
+        ("a", b'{"resourceType": "Bundle", "type": "collection"}', FHIR),
+        ("a.json", b'{"id": "x", "text": {"div": "\\"}{"}, "resourceType": "Patient"}', FHIR),
+        ("a.json", BUNDLE, FHIR),
+        ("a.json", b'{"items": [{"x": {"resourceType": "AWS"}}]}', JSON),
+        ("a.json", b'{"a": "resourceType: none", "b": ["resourceType"]}', JSON),
+        ("a.ndjson", b'{"id": 1}\n{"resourceType": "Patient"}', JSON),
+        ("a.xml", b'<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-org:v3">', CCDA),
+        ("a.xml", b"<?xml version='1.0'?><?xml-stylesheet href='x'?><!-- c --><n1:ClinicalDocument >", CCDA),
+        ("a", b"<ClinicalDocument>", CCDA),
+        ("a.eml", HEADER + b"\r\nbody", EML),
+        ("a.eml", b"From x@y Mon\n" + HEADER + b"\r\nbody", EML),
+        ("a", HEADER + b"MIME-Version: 1.0\r\n\r\nbody", EML),
+        ("a", b"Received: from x\n\tby y\n" + HEADER + b"\nbody", EML),
+        ("a", HEADER + b"\r\na memo in words", TEXT),
+        ("a.txt", HEADER + b"MIME-Version: 1.0\r\n\r\na memo", TEXT),
+        ("a.eml", b"Just a line\n" + HEADER, TEXT),
+        ("a.eml", b"<html><p>a page</p>", HTML),
+    ],
+)
+def test_content_decides_among_the_newer_formats_too(put, name, content, expected):
+    assert sniff(put(name, content)) == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<!DOCTYPE x [<!ENTITY a "b">]><ClinicalDocument>&a;</ClinicalDocument>',
+        b"<?xml version='1.0'?><ClinicalDocuments>",
+        b"<?xml version='1.0'?><Bundle xmlns='http://hl7.org/fhir'/>",
+    ],
+)
+def test_other_xml_stays_refused(put, content):
+    with pytest.raises(UnsupportedFormat, match="XML"):
+        sniff(put("a.xml", content))
 
 
 def test_macros_are_refused(word, rezip):
@@ -172,8 +245,26 @@ def test_python_docx_writes_what_is_accepted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "piece", [b"<!---->", b"<!--", b"\n", b" ", b"- \n", b"[", b"[a](", b"**", b"|", b"<p", b"--- "]
+    "piece",
+    [
+        b"<!---->",
+        b"<!--",
+        b"\n",
+        b" ",
+        b"- \n",
+        b"[",
+        b"[a](",
+        b"**",
+        b"|",
+        b"<p",
+        b"--- ",
+        b'\\"',
+        b'{"',
+        b"From:\n ",
+        b"{[ ",
+    ],
 )
 def test_hostile_repetition_takes_no_exponential_time(put, piece):
-    path = put("file", piece * (8192 // len(piece)) + b"x")
-    assert sniff(path) in (HTML, MARKDOWN, TEXT)  # would take ages; the suite's timeout tells
+    for start in (b"", b'{"a": "', b"From: "):
+        path = put("file", start + piece * (8192 // len(piece)) + b"x")
+        assert sniff(path) in (HTML, JSON, MARKDOWN, TEXT)  # would take ages; the suite's timeout tells
