@@ -16,7 +16,10 @@ CATALOG: Final[dict[str, dict[Language, str]]] = {
     },
     "documents": {"en": "Documents", "zh": "文件"},
     "add": {"en": "Add documents", "zh": "添加文件"},
-    "formats": {"en": "PDF, Word, HTML, Markdown, text", "zh": "PDF、Word、HTML、Markdown、文本"},
+    "formats": {
+        "en": "PDF, Word, PowerPoint, Excel, CSV, HTML, mail, Markdown, text, JSON, FHIR, C-CDA",
+        "zh": "PDF、Word、PowerPoint、Excel、CSV、HTML、邮件、Markdown、文本、JSON、FHIR、C-CDA",
+    },
     "ask": {"en": "Ask about your documents…", "zh": "就您的文件提问……"},
     "send": {"en": "Ask", "zh": "提问"},
     "stop": {"en": "Stop", "zh": "停止"},
