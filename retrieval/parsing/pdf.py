@@ -18,6 +18,7 @@ import pypdfium2.raw as pdfium_c
 
 from retrieval.errors import DamagedFile, EncryptedFile
 from retrieval.parsing.blocks import add_region
+from retrieval.parsing.ink import remarks_on
 from retrieval.parsing.layout import regions
 from retrieval.parsing.lines import words_of
 from retrieval.parsing.page_text import PageText
@@ -69,12 +70,14 @@ def _pages(document: pdfium.PdfDocument) -> Iterator[ParsedPage]:
         except pdfium.PdfiumError as error:
             raise _damaged() from error
         try:
-            runs = read_runs(page)
+            runs, dropped = read_runs(page)
             for run in runs:
                 sizes[run.size] += len(run.text)
             body = sizes.most_common(1)[0][0] if sizes else 0.0
             width, height = page.get_size()
-            yield _text(runs, body=body).page(index + 1, width=round(width, 2), height=round(height, 2))
+            text = _text(runs, body=body)
+            read = text.page(index + 1, width=round(width, 2), height=round(height, 2))
+            yield read.model_copy(update={"remarks": remarks_on(dropped, page=index + 1)})
         except pdfium.PdfiumError as error:
             raise _damaged() from error
         finally:

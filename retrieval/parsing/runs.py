@@ -2,7 +2,8 @@
 
 PDFium gives characters in the order of the content stream with boxes in the page's own space: origin bottom left,
 before the page is turned, and with the crop box anywhere. Here they come to lie as a reader sees them: origin top
-left, turned, cropped. Characters that fall outside of the shown page are dropped, since no reader can check them.
+left, turned, cropped. Characters that no reader sees are dropped and counted, since nobody can check them: those
+outside of the shown page, and those that `retrieval.parsing.ink` finds hidden.
 
 Not covered: vertical Chinese and right-to-left lines (read as PDFium orders them), values of form fields.
 """
@@ -14,6 +15,7 @@ import itertools
 import math
 import re
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +24,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from retrieval.parsing.clean import clean
+from retrieval.parsing.ink import OFF_PAGE, Ink
 from retrieval.types import Box
 
 __all__ = ["Run", "read_runs"]
@@ -81,15 +84,18 @@ _Placed = tuple[float, float, float, float]
 _Turn = Callable[[float, float, float, float], _Placed]
 
 
-def read_runs(page: pdfium.PdfPage) -> list[Run]:
-    """Return the runs of a page in the order of its content stream, as they lie on the page when it is shown."""
+def read_runs(page: pdfium.PdfPage) -> tuple[list[Run], Counter[str]]:
+    """Return the runs of a page in the order of its content stream, and how many characters were dropped, by reason.
+
+    Runs lie where the page shows them when it is turned and cropped.
+    """
     textpage = page.get_textpage()
     try:
         place = _Place(textpage, page)
         runs = list[Run]()
         for line in _lines(_text(textpage), place):
             runs.extend(_split(textpage, line, rotation=page.get_rotation()))
-        return runs
+        return runs, place.dropped
     finally:
         textpage.close()
 
@@ -99,22 +105,28 @@ class _Place:
 
     def __init__(self, textpage: Any, page: pdfium.PdfPage) -> None:
         self._textpage = textpage
+        self.ink = Ink(page, textpage)
+        self.dropped = Counter[str]()
+        self.reason = ""
         self._turn = _turn(page)
         self._width, self._height = page.get_size()
         self._rect = pdfium_c.FS_RECTF()
 
     def __call__(self, index: int) -> _Placed | None:
-        """Return (x0, top, x1, bottom), cut to the page, or None for what is not seen."""
+        """Return (x0, top, x1, bottom), cut to the page, or None for what is not seen, with the `reason`."""
         rect = self._rect
         if not pdfium_c.FPDFText_GetLooseCharBox(self._textpage, index, rect):
             return None
         x0, top, x1, bottom = self._turn(rect.left, rect.bottom, rect.right, rect.top)
-        if 0 <= x0 <= x1 <= self._width and 0 <= top <= bottom <= self._height:
-            return x0, top, x1, bottom
-        # Written so that a NaN is dropped as well.
-        if x1 > 0 and x0 < self._width and bottom > 0 and top < self._height and x1 >= x0 and bottom >= top:
-            return max(x0, 0.0), max(top, 0.0), min(x1, self._width), min(bottom, self._height)
-        return None
+        if not (0 <= x0 <= x1 <= self._width and 0 <= top <= bottom <= self._height):
+            # Written so that a NaN is dropped as well.
+            if not (x1 > 0 and x0 < self._width and bottom > 0 and top < self._height and x1 >= x0 and bottom >= top):
+                self.reason = OFF_PAGE
+                return None
+            x0, top, x1, bottom = max(x0, 0.0), max(top, 0.0), min(x1, self._width), min(bottom, self._height)
+        shown = (x0, top, x1, bottom)
+        self.reason = self.ink.unseen(index, shown, (rect.left, rect.bottom, rect.right, rect.top)) or ""
+        return None if self.reason else shown
 
 
 def _turn(page: pdfium.PdfPage) -> _Turn:
@@ -162,12 +174,15 @@ def _words(token: str, first: int, place: _Place, *, spaced: bool) -> Iterator[_
     plain = token if token.isascii() and token.isprintable() else clean(token.translate(_HYPHENS))
     last = first + len(token) - 1
     begin, end = place(first), place(last)
-    if len(plain) >= len(token) and begin is not None and end is not None and _one_word(begin, end, len(token)):
+    whole = len(plain) >= len(token) and begin is not None and end is not None and place.ink.together(first, last)
+    if whole and begin is not None and end is not None and _one_word(begin, end, len(token)):
         yield _Word(plain, begin[0], min(begin[1], end[1]), end[2], max(begin[3], end[3]), first, last, spaced)
         return
     for index, char in enumerate(token, first):
         shown, box = clean(char.translate(_HYPHENS)), place(index)
-        if shown and box is not None:
+        if box is None and place.reason:
+            place.dropped[place.reason] += 1
+        elif shown and box is not None:
             yield _Word(shown, *box, index, index, spaced)
             spaced = False
 
