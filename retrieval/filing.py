@@ -14,32 +14,38 @@ pronouns: "its revenue" means whom the conversation was about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final, Protocol
 
-from retrieval.facts_dates import Period
-from retrieval.facts_kinds import FAMILY
+from retrieval.accounting import ACCOUNTING
+from retrieval.facts_kinds import ISSUED
 from retrieval.facts_names import GENERIC, core_of, joined
+from retrieval.filing_distance import tiers_of
 from retrieval.filing_question import Asked, Mention, asked_of
-from retrieval.types import DocumentFacts
+from retrieval.types import DocumentFacts, Scope
+from retrieval.vocabulary import Vocabulary
 
 __all__ = ["Directory", "Narrowing"]
 
 _SHORT: Final = 4  # letters up to which a name is a ticker or initials, which must be in capitals
-_AHEAD: Final = 2  # years by which a report still repeats an earlier one's figures
-_WHOLE: Final = 0.25  # distance of a year from its quarter, and of a quarter from its year
-_OTHER_PART: Final = 0.5  # of a quarter from another one
-_UNKNOWN: Final = 1.5  # of a document without a period
-_OLDER: Final = 0.5  # of a year, when no period is asked for
-_OTHER_KIND: Final = 2.0
-_OTHER_DAY: Final = 1.0
-_REPORTED_WITHIN: Final = 45  # days
+
+_VOCABULARIES: Final[Mapping[str, Vocabulary]] = dict.fromkeys(ISSUED, ACCOUNTING)
+"""What a company issues tells its figures in the words of accounting."""
 
 
 class Described(Protocol):
     """A document with facts, as the index holds it."""
+
+    @property
+    def label(self) -> str:
+        """Who may see it."""
+        ...
+
+    @property
+    def collection(self) -> str:
+        """Where it is."""
+        ...
 
     @property
     def facts(self) -> DocumentFacts:
@@ -49,14 +55,16 @@ class Described(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """Which documents a question means.
+    """Which documents a question means, and in what words they may say it.
 
     `tiers` holds ids of documents, the best first: each document of the companies that were named stands in exactly one
-    tier, and all that stand in none come after. `words` are the parts of the question that named company, period and
-    day; inside the first tier they tell no passage from another.
+    tier, and all that stand in none come after. `expansion` is what documents of the kind of the first tier write for
+    what is asked ("" for nothing): words to be searched beside the question. `words` are the parts of the question that
+    named company, period and day; inside the first tier they tell no passage from another.
     """
 
     tiers: tuple[tuple[str, ...], ...]
+    expansion: str = ""
     words: tuple[str, ...] = ()
 
     @property
@@ -71,29 +79,39 @@ class Directory:
     Build one for each state of the index; it is read only, and safe to share between threads.
     """
 
-    def __init__(self, documents: Mapping[str, Described]) -> None:
-        """Note under which names each document may be asked for; documents without a company are left out."""
-        self._facts = {id_: one.facts for id_, one in documents.items() if one.facts.company}
+    def __init__(
+        self, documents: Mapping[str, Described], *, vocabularies: Mapping[str, Vocabulary] = _VOCABULARIES
+    ) -> None:
+        """Note under which names each document may be asked for; documents without a company are left out.
+
+        Args:
+            documents: by id, whoever may see them.
+            vocabularies: the words of documents, by their kind.
+        """
+        self._documents = {id_: one for id_, one in documents.items() if one.facts.company}
+        self._about_companies = 2 * len(self._documents) > len(documents)
+        self._vocabularies = vocabularies
         self._keys: dict[str, frozenset[str]] = {}
         self._by_name: dict[str, list[str]] = {}
         self._by_beginning: dict[str, list[str]] = {}
-        for id_, facts in self._facts.items():
-            cores = dict.fromkeys(core_of(name) for name in (facts.company or "", *facts.names))
+        for id_, one in self._documents.items():
+            cores = dict.fromkeys(core_of(name) for name in (one.facts.company or "", *one.facts.names))
             self._keys[id_] = frozenset(joined(core) for core in cores)
             for key in self._keys[id_]:
                 self._by_name.setdefault(key, []).append(id_)
             for first in {core[0] for core in cores if len(core) > 1}:
                 self._by_beginning.setdefault(first, []).append(id_)
 
-    def narrow(self, question: str, *, visible: Callable[[str], bool]) -> Narrowing | None:
-        """Return the documents that a question means; None when it names no company of those that are visible.
+    def narrow(self, question: str, scope: Scope) -> Narrowing | None:
+        """Return the documents that a question means; None when it names no company of those that the scope sees.
+
+        Where most documents are of companies, and those that the scope sees are all of one, it need not be named.
 
         Args:
             question: in either language.
-            visible: says whether the asker may see the document of an id. Documents that are hidden take no part:
-                nobody can tell from an order that they are there.
+            scope: documents that it hides take no part: nobody can tell from an order that they are there.
         """
-        if not self._facts:
+        if not self._documents:
             return None
         asked = asked_of(question)
         groups: list[set[str]] = []
@@ -101,27 +119,53 @@ class Directory:
         for mention in asked.mentions:
             if any(mention.start < other.end and other.start < mention.end for other in taken):
                 continue
-            if ids := self._named(mention, asked, visible):
+            if ids := self._named(mention, asked, scope):
                 taken.append(mention)
                 groups.append(ids)
+        if not groups and (ids := self._only(scope)):
+            groups.append(ids)
         if not groups:
             return None
-        tiers = _merged([_tiers({id_: self._facts[id_] for id_ in ids}, asked) for ids in groups])
-        return Narrowing(tiers=tiers, words=(*(mention.text for mention in taken), *asked.words))
+        tiers = _merged([tiers_of({id_: self._documents[id_].facts for id_ in ids}, asked) for ids in groups])
+        words = (*(mention.text for mention in taken), *asked.words)
+        return Narrowing(tiers=tiers, expansion=self._expansion(question, tiers[0]), words=words)
 
-    def _named(self, mention: Mention, asked: Asked, visible: Callable[[str], bool]) -> set[str]:
-        """Return the visible documents of the company that a mention names, if it names one."""
-        ids = {id_ for id_ in self._by_name.get(mention.key, ()) if visible(id_)}
+    def _seen(self, ids: Iterable[str], scope: Scope) -> set[str]:
+        of = self._documents
+        return {id_ for id_ in ids if scope.allows(label=of[id_].label, collection=of[id_].collection)}
+
+    def _only(self, scope: Scope) -> set[str]:
+        """Return the documents of the one company whose documents the scope sees; nothing when it sees several."""
+        if not self._about_companies:
+            return set()
+        keys: frozenset[str] = frozenset()
+        found: set[str] = set()
+        for id_ in self._documents:
+            if self._seen((id_,), scope):
+                if found and keys.isdisjoint(self._keys[id_]):
+                    return set()
+                found.add(id_)
+                keys |= self._keys[id_]
+        return found
+
+    def _expansion(self, question: str, best: Iterable[str]) -> str:
+        kinds = dict.fromkeys(self._documents[id_].facts.kind or "" for id_ in best)
+        known = dict.fromkeys(self._vocabularies[kind] for kind in kinds if kind in self._vocabularies)
+        return " ".join(text for vocabulary in known if (text := vocabulary.expansion(question)))
+
+    def _named(self, mention: Mention, asked: Asked, scope: Scope) -> set[str]:
+        """Return the documents in the scope of the company that a mention names, if it names one."""
+        ids = self._seen(self._by_name.get(mention.key, ()), scope)
         if not ids or not _is_name(mention, asked):
-            ids = {id_ for id_ in self._by_beginning.get(mention.key, ()) if visible(id_)}
+            ids = self._seen(self._by_beginning.get(mention.key, ()), scope)
             if not ids or not _is_beginning(mention) or not self._of_one(ids, mention.key):
                 return set()
         keys = {key for id_ in ids for key in self._keys[id_]}
-        return {id_ for key in keys for id_ in self._by_name[key] if visible(id_)}
+        return self._seen((id_ for key in keys for id_ in self._by_name[key]), scope)
 
     def _of_one(self, ids: Iterable[str], beginning: str) -> bool:
         """Say whether documents whose companies begin with the same word are of one company."""
-        keys = {joined(core_of(self._facts[id_].company or "")) for id_ in ids}
+        keys = {joined(core_of(self._documents[id_].facts.company or "")) for id_ in ids}
         keys = {key for key in keys if key.startswith(beginning)}
         shortest = min(keys, key=len, default="")
         return bool(keys) and all(key.startswith(shortest) for key in keys)
@@ -142,15 +186,6 @@ def _is_beginning(mention: Mention) -> bool:
     return mention.words == 1 and mention.capital and mention.key not in GENERIC and len(mention.key) > 2
 
 
-def _tiers(documents: Mapping[str, DocumentFacts], asked: Asked) -> list[list[str]]:
-    """Group documents of one company by how far they are from what was asked, the nearest first."""
-    newest = max((period.year for facts in documents.values() if (period := _period(facts))), default=0)
-    groups: dict[float, list[str]] = {}
-    for id_, facts in documents.items():
-        groups.setdefault(_distance(facts, asked, newest=newest), []).append(id_)
-    return [groups[distance] for distance in sorted(groups)]
-
-
 def _merged(companies: Sequence[Sequence[Sequence[str]]]) -> tuple[tuple[str, ...], ...]:
     """Put the tiers of several companies beside each other: the best documents of each are equally good."""
     depth = max(len(tiers) for tiers in companies)
@@ -163,46 +198,3 @@ def _merged(companies: Sequence[Sequence[Sequence[str]]]) -> tuple[tuple[str, ..
         if fresh:
             merged.append(fresh)
     return tuple(merged)
-
-
-def _distance(facts: DocumentFacts, asked: Asked, *, newest: int) -> float:
-    """Return how far a document is from what was asked: 0 is exactly it; years of distance are the measure."""
-    period = _period(facts)
-    distance = _years(period, asked) if asked.latest else _age(period, newest)
-    if asked.kind and facts.kind not in FAMILY.get(asked.kind, {asked.kind}):
-        distance += _OTHER_KIND
-    if asked.days:
-        distance += 0.0 if _reports_on(facts, asked.days) else _OTHER_DAY
-    return distance
-
-
-def _years(period: Period | None, asked: Asked) -> float:
-    if period is None or asked.latest is None:
-        return _UNKNOWN
-    later = period.year - asked.latest
-    distance = float(later) if 0 <= later <= _AHEAD else _AHEAD + 1.0 + abs(later)
-    return distance + _part(period.part, asked.part)
-
-
-def _part(has: str, wanted: str) -> float:
-    """Return the distance of parts of a year. The second quarter's report tells the half, the fourth's the year."""
-    same = {"Q2": "H1", "Q4": ""}
-    if has == wanted or same.get(has, has) == same.get(wanted, wanted):
-        return 0.0
-    return _OTHER_PART if wanted and has else _WHOLE
-
-
-def _age(period: Period | None, newest: int) -> float:
-    return _UNKNOWN if period is None else _OLDER * (newest - period.year)
-
-
-def _reports_on(facts: DocumentFacts, days: Iterable[date]) -> bool:
-    """Say whether a document bears one of the days, or one within the weeks after it, when things are reported."""
-    if facts.date is None:
-        return False
-    own = date.fromisoformat(facts.date)
-    return any(0 <= (own - day).days <= _REPORTED_WITHIN for day in days)
-
-
-def _period(facts: DocumentFacts) -> Period | None:
-    return None if facts.period is None else Period.parse(facts.period)
