@@ -187,6 +187,7 @@ class Service:
         self.engine.stop()
         if self._worker is not None:
             self._worker.join(timeout=10)
+        self.ingestor.close()
         for plugin in self.registry.plugins.values():
             plugin.close()
         self._relay.stop()
@@ -276,6 +277,8 @@ class Service:
         collection: str | None,
         label: str | None,
         source: str | None = None,
+        *,
+        bulk: bool = False,
     ) -> Document:
         """Take a document in, recorded before and after.
 
@@ -293,7 +296,9 @@ class Service:
         where = {"collection": collection, "label": label}
         intent = self.ledger.append("document.add.intent", actor=caller, body=where)
         try:
-            document = self.ingestor.submit(content, name=name, collection=collection, label=label, source=source)
+            document = self.ingestor.submit(
+                content, name=name, collection=collection, label=label, source=source, bulk=bulk
+            )
         except RetrievalError as error:
             body = where | {"code": error.code}
             self.ledger.append("document.add.outcome", actor=caller, body=body, outcome="refused", closes=intent.entry)
@@ -315,7 +320,8 @@ class Service:
         if passage_id is not None:
             where = self.catalog.passage(passage_id, scope).locator
             boxes = where.boxes if (where.document_id, where.page) == (document_id, page) else ()
-        return render_page(self.ingestor.path_of(document), page, boxes=boxes, limits=self.limits)
+        path, sandbox = self.ingestor.path_of(document), self.ingestor.sandbox
+        return render_page(path, page, boxes=boxes, limits=self.limits, sandbox=sandbox)
 
     # how it is
 

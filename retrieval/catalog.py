@@ -70,12 +70,13 @@ class Catalog:
         collection: str,
         label: str,
         source: str | None = None,
+        bulk: bool = False,
     ) -> Document:
-        """Queue a document and return it.
+        """Queue a document and return it; with `bulk`, those that come alone go first.
 
-        A document with the same bytes, collection and label is returned instead; one that failed is queued again. Other
-        bytes from a `source` that is known in this collection under this label take the place of what came from there
-        before, as soon as they are READY.
+        A document with the same bytes, collection and label is returned instead; one that failed is queued again, and
+        its source is from now on the one given here. Other bytes from a `source` that is known in this collection under
+        this label take the place of what came from there before, as soon as they are READY.
         """
         moment = now()
         row = DocumentRow(
@@ -88,6 +89,7 @@ class Catalog:
             label=label,
             state=DocumentState.QUEUED.value,
             source=None if source is None else storable(source)[:NAME_LENGTH],
+            bulk=bulk,
             created_at=moment,
             updated_at=moment,
         )
@@ -103,7 +105,10 @@ class Catalog:
             with Session(self._engine) as session, session.begin():
                 again = and_(same, DocumentRow.state == DocumentState.FAILED.value)
                 session.execute(update(DocumentRow).where(again).values(**waiting_again()))
-                return document_of(session.scalars(select(DocumentRow).where(same)).one())
+                found = session.scalars(select(DocumentRow).where(same)).one()
+                if row.source is not None:
+                    _come_from(session, found, row.source, moment)
+                return document_of(found)
 
     def get(self, document_id: str, scope: Scope) -> Document:
         """Return one document.
@@ -258,6 +263,16 @@ def _earlier(session: Session, row: DocumentRow) -> str | None:
     )
     ready = and_(same, DocumentRow.id != row.id, DocumentRow.state == DocumentState.READY.value)
     return session.scalars(select(DocumentRow.id).where(ready).order_by(DocumentRow.created_at.desc())).first()
+
+
+def _come_from(session: Session, found: DocumentRow, source: str, moment: str) -> None:
+    """Note where a document was found again; of the versions from there it is the latest."""
+    others = and_(
+        DocumentRow.source == source, DocumentRow.collection == found.collection, DocumentRow.label == found.label
+    )
+    found.source = source
+    if session.scalars(select(DocumentRow.id).where(others, DocumentRow.id != found.id)).first() is not None:
+        found.created_at = moment
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from retrieval.chunking import Chunk, chunk
@@ -17,11 +17,68 @@ from retrieval.rows import PageText, PassageDraft
 from retrieval.screen import screen
 from retrieval.types import Remark
 
-__all__ = ["draft"]
+__all__ = ["Draft", "draft"]
 
 _TEXTS_A_STEP: Final = 64
 
-Vectors = dict[str, bytes]
+
+class Draft:
+    """A document that is cut and screened, and lacks some or all of its vectors. Of the parse it keeps the text alone.
+
+    Its passages are numbered from 0.
+    """
+
+    def __init__(self, parsed: ParsedDocument, *, name: str) -> None:
+        """Cut a document; `name` is what its owner calls it, which is part of what is embedded.
+
+        Raises:
+            NoText: there is not one passage in it.
+        """
+        chunks = chunk(parsed)
+        if not chunks:
+            raise NoText("The document holds no text.", remedy="Run text recognition (OCR) on it and add the result.")
+        self._name = name
+        self._media_type = parsed.media_type
+        self._facts = facts_of(parsed, name)
+        self._sheets = [PageText(number=p.number, text=p.text, width=p.width, height=p.height) for p in parsed.pages]
+        self._chunks = chunks
+        self._reasons = [screen(piece.text) for piece in chunks]
+        self._remarks = _remarks(parsed, chunks, self._reasons)
+        self._vectors: list[dict[str, bytes]] = [{} for _ in chunks]
+
+    @property
+    def pages(self) -> int:
+        """How many there are."""
+        return len(self._sheets)
+
+    def wanted(self, embedder: TextEmbedder) -> list[int]:
+        """Return the passages that this model is to embed: those in a language that it knows which may be found."""
+        return [
+            place
+            for place, (piece, reason) in enumerate(zip(self._chunks, self._reasons, strict=True))
+            if reason is None and piece.language in embedder.languages
+        ]
+
+    def texts(self, places: Iterable[int]) -> list[str]:
+        """Return what is embedded for these passages."""
+        pieces = (self._chunks[place] for place in places)
+        return [in_context(piece.text, document=self._name, headings=piece.headings) for piece in pieces]
+
+    def take(self, embedder: str, vectors: Iterable[tuple[int, bytes]]) -> None:
+        """Take packed vectors of a model, by passage."""
+        for place, vector in vectors:
+            self._vectors[place][embedder] = vector
+
+    def outcome(self) -> Outcome:
+        """Return what is stored."""
+        parts = zip(self._chunks, self._vectors, self._reasons, strict=True)
+        return Outcome(
+            media_type=self._media_type,
+            pages=self._sheets,
+            passages=[_passage(piece, vectors, withheld=reason) for piece, vectors, reason in parts],
+            facts=self._facts,
+            remarks=self._remarks,
+        )
 
 
 def draft(
@@ -38,44 +95,15 @@ def draft(
     Raises:
         NoText: there is not one passage in it.
     """
-    chunks = chunk(parsed)
-    if not chunks:
-        raise NoText("The document holds no text.", remedy="Run text recognition (OCR) on it and add the result.")
-    reasons = [screen(piece.text) for piece in chunks]
-    vectors: list[Vectors] = [{} for _ in chunks]
+    cut = Draft(parsed, name=name)
     for embedder in embedders:
-        known = [
-            i
-            for i, (piece, reason) in enumerate(zip(chunks, reasons, strict=True))
-            if reason is None and piece.language in embedder.languages
-        ]
-        _embed(embedder, chunks, known, vectors, name=name, step=step)
-    return Outcome(
-        media_type=parsed.media_type,
-        pages=[PageText(number=p.number, text=p.text, width=p.width, height=p.height) for p in parsed.pages],
-        passages=[
-            _passage(piece, own, withheld=reason) for piece, own, reason in zip(chunks, vectors, reasons, strict=True)
-        ],
-        facts=facts_of(parsed, name),
-        remarks=_remarks(parsed, chunks, reasons),
-    )
-
-
-def _embed(
-    embedder: TextEmbedder,
-    chunks: Sequence[Chunk],
-    known: Sequence[int],
-    vectors: list[Vectors],
-    *,
-    name: str,
-    step: Callable[[], None],
-) -> None:
-    for at in range(0, max(len(known), 1), _TEXTS_A_STEP):
-        step()
-        some = known[at : at + _TEXTS_A_STEP]
-        texts = [in_context(chunks[i].text, document=name, headings=chunks[i].headings) for i in some]
-        for i, vector in zip(some, embedder.embed(texts), strict=True):
-            vectors[i][embedder.identity] = pack(vector)
+        known = cut.wanted(embedder)
+        for at in range(0, max(len(known), 1), _TEXTS_A_STEP):
+            step()
+            some = known[at : at + _TEXTS_A_STEP]
+            rows = embedder.embed(cut.texts(some))
+            cut.take(embedder.identity, zip(some, map(pack, rows), strict=True))
+    return cut.outcome()
 
 
 def _remarks(parsed: ParsedDocument, chunks: Sequence[Chunk], reasons: Sequence[str | None]) -> list[Remark]:
@@ -85,7 +113,7 @@ def _remarks(parsed: ParsedDocument, chunks: Sequence[Chunk], reasons: Sequence[
     return [*remarks, *(Remark(code=reason, page=page) for reason, page in withheld)]
 
 
-def _passage(piece: Chunk, vectors: Vectors, *, withheld: str | None) -> PassageDraft:
+def _passage(piece: Chunk, vectors: dict[str, bytes], *, withheld: str | None) -> PassageDraft:
     return PassageDraft(
         text=piece.text,
         page=piece.page,

@@ -8,17 +8,18 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
-from retrieval.errors import EmptyFile, FileTooLarge, StorageFull
+from retrieval.errors import EmptyFile, FileTooLarge, RetrievalError, StorageFull
 
 __all__ = ["FileStore", "Received", "storage_full", "write_whole"]
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PIECE: Final = 1 << 20
+_DOUBT: Final = ".doubt"
 _MIB: Final = 1 << 20
 
 
@@ -73,7 +74,11 @@ class Received:
 
 
 class FileStore:
-    """Files by the SHA-256 of their bytes: ``ab/ab12…``. A file that is kept never changes."""
+    """Files by the SHA-256 of their bytes: ``ab/ab12…``. A file that is kept never changes.
+
+    A file and the row that names it cannot be written at once. Between the two stands a mark, so that what a crash
+    leaves there is found by `sweep` without looking through all files.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -127,16 +132,59 @@ class FileStore:
         """Remove a file; one that is not there is no error."""
         self.path_of(sha256).unlink(missing_ok=True)
 
-    def sweep(self, *, older_than_s: float) -> int:
-        """Remove what uploads that broke off left behind, unless touched within so many seconds; return how many."""
+    @contextlib.contextmanager
+    def in_doubt(self, sha256: str) -> Iterator[None]:
+        """Mark a file while its row is written or deleted; the mark stays when the block never ends.
+
+        It stays as well when the block raises anything but one of our errors, which say that all is in order.
+
+        Raises:
+            StorageFull: there is no space for the mark; the block is not entered.
+        """
+        mark = self._drafts / f"{sha256}.{uuid.uuid4().hex}{_DOUBT}"
+        try:
+            self._drafts.mkdir(parents=True, exist_ok=True)
+            mark.touch(exist_ok=False)
+            _flush_folder(self._drafts)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise storage_full() from error
+            raise
+        try:
+            yield
+        except RetrievalError:
+            mark.unlink(missing_ok=True)
+            raise
+        mark.unlink(missing_ok=True)
+
+    def sweep(self, *, older_than_s: float, wanted: Callable[[str], bool]) -> int:
+        """Clear up what processes that ended half-way left behind, unless touched within so many seconds.
+
+        Args:
+            older_than_s: longer than any upload takes, where other processes may be alive.
+            wanted: says of the SHA-256 of a file in doubt whether a row names it.
+
+        Returns:
+            How many uploads and files were removed.
+        """
         before = time.time() - older_than_s
         swept = 0
         for draft in self._drafts.glob("*"):
             with contextlib.suppress(FileNotFoundError):  # its upload ended just now
-                if draft.stat().st_mtime <= before:
-                    draft.unlink()
-                    swept += 1
+                if draft.stat().st_mtime > before:
+                    continue
+                swept += self._decide(draft, wanted)
+                draft.unlink()
         return swept
+
+    def _decide(self, draft: Path, wanted: Callable[[str], bool]) -> bool:
+        if draft.suffix != _DOUBT:
+            return True
+        sha256 = draft.name.partition(".")[0]
+        lost = self.path_of(sha256).exists() and not wanted(sha256)
+        if lost:
+            self.remove(sha256)
+        return lost
 
 
 def _copy(source: BinaryIO, draft: Path, *, max_bytes: int) -> tuple[str, int]:

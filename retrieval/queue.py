@@ -52,17 +52,24 @@ class Queue:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def next_queued(self) -> Claim | None:
-        """Take the oldest queued document, or return None. Two workers never take the same one."""
-        oldest = (
-            select(DocumentRow.id)
-            .where(DocumentRow.state == DocumentState.QUEUED.value)
-            .order_by(DocumentRow.created_at, DocumentRow.id)
-            .limit(1)
-        )
+    def next_queued(self, *, strict: bool = True, single: bool = False, most_pages: int | None = None) -> Claim | None:
+        """Take a queued document, or return None. Two workers never take the same one.
+
+        Args:
+            strict: the oldest; else the oldest that came alone goes before those that came with many others.
+            single: only one that came alone.
+            most_pages: none that is known to have more, which `defer` has told.
+        """
+        bulk = () if strict else (DocumentRow.bulk,)
+        wanted = DocumentRow.state == DocumentState.QUEUED.value
+        if single:
+            wanted = and_(wanted, DocumentRow.bulk.is_(False))
+        if most_pages is not None:
+            wanted = and_(wanted, DocumentRow.pages <= most_pages)
+        turn = select(DocumentRow.id).where(wanted).order_by(*bulk, DocumentRow.created_at, DocumentRow.id).limit(1)
         while True:
             with Session(self._engine) as session:
-                document_id = session.scalars(oldest).first()
+                document_id = session.scalars(turn).first()
             if document_id is None:
                 return None
             token = uuid.uuid4().hex
@@ -72,6 +79,22 @@ class Queue:
             with Session(self._engine) as session, session.begin():
                 if matched(session, taken):
                     return Claim(document=document_of(session.get_one(DocumentRow, document_id)), token=token)
+
+    def defer(self, claim: Claim, *, pages: int) -> bool:
+        """Queue a held document again that turned out to be long. False when the claim was lost."""
+        values = {**waiting_again(), "pages": pages}
+        with Session(self._engine) as session, session.begin():
+            return matched(session, update(DocumentRow).where(_held(claim)).values(**values)) == 1
+
+    def keep(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Give a sign of life of many documents; return those that were lost."""
+        kept: set[str | None] = set()
+        for some in portions([claim.token for claim in claims]):
+            mine = DocumentRow.claim.in_(some)
+            with Session(self._engine) as session, session.begin():
+                matched(session, update(DocumentRow).where(mine).values(updated_at=now()))
+                kept.update(session.scalars(select(DocumentRow.claim).where(mine)))
+        return [claim for claim in claims if claim.token not in kept]
 
     def progress(self, claim: Claim, *, pages_done: int, pages: int, state: DocumentState) -> bool:
         """Record how far a document is. False when the claim was lost: the worker must drop the document."""
@@ -94,17 +117,48 @@ class Queue:
         with Session(self._engine) as session, session.begin():
             return matched(session, update(DocumentRow).where(_held(claim)).values(values)) == 1
 
+    def versions(self, claim: Claim) -> list[str]:
+        """Return the SHA-256 of all that came from a document's source, its own last; nothing when it alone did.
+
+        Some of them go when it is finished; whoever keeps their files looks then which.
+        """
+        with Session(self._engine) as session:
+            row = session.get(DocumentRow, claim.document.id)
+            if row is None or row.source is None:
+                return []
+            others = session.scalars(select(DocumentRow.sha256).where(_from_there(row))).all()
+            return [*others, row.sha256] if others else []
+
+    def retire(self, document: Document) -> list[str]:
+        """Remove the versions before a READY document that was found to come from there; return their SHA-256."""
+        with Session(self._engine) as session, session.begin():
+            ready = and_(DocumentRow.id == document.id, DocumentRow.state == DocumentState.READY.value)
+            if matched(session, update(DocumentRow).where(ready).values(updated_at=now())) == 0:
+                return []
+            earlier = _earlier(session, session.get_one(DocumentRow, document.id))
+            gone = [row.sha256 for row in earlier]
+            for document_id in [row.id for row in earlier]:
+                remove(session, document_id)
+            if gone:
+                advance(session)
+            return gone
+
     def finish(self, claim: Claim, outcome: Outcome) -> bool:
         """Store what a document became and make it READY, in one transaction: all of it can be found, or nothing.
 
-        The version that it takes the place of goes in the same transaction, so that there are never two and never none.
+        Every version that came from its source before goes in the same transaction, so that there are never two and
+        never none. When a later version is READY already, this one goes instead.
 
         Returns:
-            False when the claim was lost; then nothing was written.
+            False when the claim was lost or the document went; then nothing of it is there.
         """
         document_id = claim.document.id
         with Session(self._engine) as session, session.begin():
             if matched(session, update(DocumentRow).where(_held(claim)).values(_ready(outcome))) == 0:
+                return False
+            row = session.get_one(DocumentRow, document_id)
+            if _is_outdated(session, row):
+                remove(session, document_id)
                 return False
             if outcome.pages:
                 session.execute(insert(PageRow), [page_values(document_id, page) for page in outcome.pages])
@@ -112,8 +166,8 @@ class Queue:
                 drafts = [passage_values(document_id, place, draft) for place, draft in enumerate(outcome.passages)]
                 session.execute(insert(PassageRow), drafts)
                 _add_vectors(session, document_id, outcome.passages)
-            if claim.document.replaces is not None:
-                remove(session, claim.document.replaces)
+            for earlier in [version.id for version in _earlier(session, row)]:
+                remove(session, earlier)
             advance(session)
             return True
 
@@ -158,6 +212,30 @@ def waiting_again() -> Mapping[str, Any]:
 
 def _held(claim: Claim) -> ColumnElement[bool]:
     return and_(DocumentRow.id == claim.document.id, DocumentRow.claim == claim.token)
+
+
+def _from_there(row: DocumentRow) -> ColumnElement[bool]:
+    """Return the condition of the other versions of a document that has a source."""
+    same = and_(
+        DocumentRow.source == row.source, DocumentRow.collection == row.collection, DocumentRow.label == row.label
+    )
+    return and_(same, DocumentRow.id != row.id)
+
+
+def _earlier(session: Session, row: DocumentRow) -> Sequence[DocumentRow]:
+    """Return the versions that were submitted before this one, however far they came."""
+    if row.source is None:
+        return ()
+    return session.scalars(
+        select(DocumentRow).where(_from_there(row), DocumentRow.created_at <= row.created_at).order_by(DocumentRow.id)
+    ).all()
+
+
+def _is_outdated(session: Session, row: DocumentRow) -> bool:
+    if row.source is None:
+        return False
+    later = and_(DocumentRow.created_at > row.created_at, DocumentRow.state == DocumentState.READY.value)
+    return session.scalars(select(DocumentRow.id).where(_from_there(row), later)).first() is not None
 
 
 def _ready(outcome: Outcome) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = ["Base", "DocumentRow", "GenerationRow", "PageRow", "PassageRow", "VectorRow", "metadata", "now"]
@@ -36,7 +36,7 @@ class DocumentRow(Base):
 
     `claim` is the token of the worker that holds the row; a worker whose token is no longer there has lost the document
     and cannot write. `source` names where the document came from, and `replaces` the earlier version from there that
-    goes when this one is READY.
+    goes when this one is READY. `bulk` marks what came with many others, and lets single documents go first.
     """
 
     __tablename__ = "documents"
@@ -63,10 +63,12 @@ class DocumentRow(Base):
     remarks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     source: Mapped[str | None] = mapped_column(String(512))
     replaces: Mapped[str | None] = mapped_column(String(32))
+    bulk: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     __table_args__ = (
         UniqueConstraint("sha256", "collection", "label", name="uq_documents_content"),
         Index("ix_documents_state", "state", "created_at"),
+        Index("ix_documents_turn", "state", "bulk", "created_at"),
         Index("ix_documents_collection", "collection", "created_at"),
         Index("ix_documents_source", "source"),
     )

@@ -17,6 +17,7 @@ import json
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Final, Self
 
@@ -57,13 +58,14 @@ _BY_CODE: Final = {
 class Sandbox:
     """Runs jobs in children with limits; any number of threads may use one. Servers are started as they are needed.
 
-    Closing it ends the idle ones; those at work end with their jobs, or with this process.
+    Closing it, or forgetting it, ends the idle ones; those at work end with their jobs, or with this process.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[ServerProcess] = []
         self._closed = False
+        self._forgotten = weakref.finalize(self, _close_all, self._idle)
 
     def __enter__(self) -> Self:
         return self
@@ -74,9 +76,8 @@ class Sandbox:
     def close(self) -> None:
         """End all servers that are idle, and from now on every one after its job."""
         with self._lock:
-            idle, self._idle, self._closed = self._idle, [], True
-        for server in idle:
-            server.close()
+            self._closed = True
+        self._forgotten()
 
     def run(self, job: Mapping[str, Any], *, limits: Limits) -> Generator[dict[str, Any]]:
         """Yield the events of a child process that does `job`, until it says that it is done.
@@ -122,6 +123,11 @@ class Sandbox:
                 self._idle.append(server)
         if not kept:
             server.close()
+
+
+def _close_all(servers: list[ServerProcess]) -> None:
+    while servers:
+        servers.pop().close()
 
 
 def _lines(server: ServerProcess, *, deadline: float, limits: Limits) -> Iterator[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -350,31 +349,6 @@ def go(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     process.stdin.write("go\n")
     process.stdin.flush()
-
-
-@pytest.mark.parametrize("stage", ["parse", "embed", "commit"])
-def test_a_worker_killed_half_way_leaves_nothing_and_the_next_one_does_it_once(
-    house: House, sqlite_engine: Engine, tmp_path: Path, stage: str
-):
-    document = house.submit(POLICY)
-    process = child(tmp_path, sqlite_engine.url, stage)
-    try:
-        until(process, "ready")
-        go(process)
-        until(process, "here")
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=30)
-        process.communicate()
-    assert state(house, document) in {DocumentState.PARSING, DocumentState.INDEXING}
-    assert (count_rows(sqlite_engine, PassageRow), count_rows(sqlite_engine, PageRow)) == (0, 0)
-    assert house.find("days of leave") == []
-    assert house.ingestor.recover() == 1
-    assert work(house) == 1
-    ready = house.catalog.get(document.id, ALL)
-    assert ready.state is DocumentState.READY
-    assert count_rows(sqlite_engine, PassageRow) == ready.passages
-    assert len(house.find("days of leave", k=50)) == ready.passages
 
 
 def test_two_worker_processes_share_the_queue(any_house: House, engine: Engine, tmp_path: Path):
