@@ -1,9 +1,9 @@
 """Which passages a scope may see, as arrays in memory, so that permission can be part of the search itself.
 
 Ids are kept in runs of 16,384, each an array that says what group (label and collection) each id belongs to. A run is
-never changed, only replaced: what follows a change of the catalog shares all runs that the change did not touch, so that
-it costs as much as the change, and whoever remembers something of a run (see `stores._sight`) tells by the run itself
-whether it still holds.
+never changed, only replaced: what follows a change of the catalog shares all runs that the change did not touch, so
+that it costs as much as the change, and whoever remembers something of a run (see `stores._sight`) tells by the run
+itself whether it still holds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.types import EVERYTHING, Scope
+from retrieval.types import Scope
 
 __all__ = ["RUN", "Flags", "Group", "Ids", "Run", "Visibility", "stretches"]
 
@@ -65,6 +65,11 @@ class Visibility:
             if not runs[at].any():
                 del runs[at]
         return type(self)(dict(sorted(runs.items())), tuple(numbers))
+
+    @property
+    def groups(self) -> tuple[tuple[str, str], ...]:
+        """Label and collection of group 1, 2 and so on."""
+        return self._groups
 
     @property
     def ids(self) -> Ids:

@@ -1,56 +1,79 @@
-"""The embedded vector store: an exact FAISS index in memory, with a snapshot that is proven before it is read.
+"""The embedded vector store: exact while it is small, product-quantized cells with exact ranking when it is large.
 
-The index is `IndexIDMap2(IndexFlatIP)`: inner products of unit vectors, so cosines, compared with every vector. Exact
-search needs no training, forgets deleted vectors at once, and takes a permission filter without losing recall.
+    vectors          kept as                                                searched
+    below 50,000     float32 in memory                                      all of them: exact
+    from 50,000      FAISS IVF-PQ codes in memory (56 bytes a vector);      cells near the query by codes, the best of
+                     float16 rows in memory while the budget lasts,         them by whole vectors; exact when the scope
+                     then in a file of which the rows wanted are read       sees few
+
+Vectors lie in segments that are never changed, and a small tail that is appended to (as in a log-structured merge
+tree). A search takes the segments and the tail of one moment and asks no lock, so no writer can hold it up. A change
+touches the tail and marks rows as dead; a snapshot writes what is new and a manifest; segments are made into larger
+ones, of the next kind, by a thread of its own, while those before them answer.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+import errno
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Final
 
-import faiss
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+import structlog
 
 from retrieval.embedding import TextEmbedder, Vectors
-from retrieval.errors import IndexDamaged
-from retrieval.files import write_whole
-from retrieval.stores._readwrite import ReadWriteLock
+from retrieval.files import storage_full, write_whole
+from retrieval.stores._codes import FEWEST
+from retrieval.stores._files import load, part_of, with_dead, write
+from retrieval.stores._manifest import FORMAT, MANIFEST, Manifest, damaged, opened, proven, signed
+from retrieval.stores._merge import merged, to_merge
+from retrieval.stores._migration import Migration
+from retrieval.stores._rows import MemoryRows
+from retrieval.stores._segment import NOTHING, Segment, best
+from retrieval.stores._tail import Tail
+from retrieval.stores._workshop import Workshop, new_name
 from retrieval.stores.contract import PassageReader, VectorStore
 from retrieval.types import Scope
 from retrieval.visibility import Ids
 
 __all__ = ["FaissStore"]
 
-_faiss: Any = faiss  # its type stubs describe the generated C++ layer, not the Python one over it
-_INDEX: Final = "vectors.faiss"
-_MANIFEST: Final = "vectors.json"
-_FORMAT: Final = 1
+_FLAT_BELOW: Final = 50_000  # an exact search of so many takes some milliseconds, and misses nothing
+_TAIL_ROWS: Final = 8192  # 12 MB of 384 dimensions
+_TAIL_AT_MOST: Final = 131_072  # while a large import comes in faster than it is merged
+_TAIL_SHARE: Final = 8
+_MEMORY: Final = 2 << 30
+_HASHERS: Final = 2  # digests are worked out side by side
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_log = structlog.get_logger()
 
 
-class _Manifest(BaseModel):
-    """What is said of a snapshot beside it."""
+@dataclass(frozen=True)
+class _View:
+    """All vectors of one moment. An id is alive in one place at most."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    tail: Tail
+    segments: tuple[Segment, ...]
 
-    format: int
-    sha256: str
-    embedder: str
-    dimension: int
-    count: int
-    generation: int
+    def ids(self) -> Ids:
+        return np.concatenate([self.tail.ids, *(s.living_ids() for s in self.segments)])
+
+    def without(self, ids: Ids) -> _View:
+        return _View(self.tail.without(ids), tuple(s.without(ids) for s in self.segments))
 
 
 class FaissStore(VectorStore):
-    """Vectors in a FAISS index in memory, with a snapshot in a folder.
+    """Vectors in segments, with a snapshot in a folder. Safe to share between threads.
 
-    Not covered: a writer of the folder who forges the manifest as well. The digest tells damage and carelessness, not
-    malice; the folder must belong to the service alone.
+    Not covered: see `_manifest` for what its authentication does not tell. A removed vector can no longer be found, but
+    its bytes stay in its segment's file until that is merged, at the latest when a quarter of it is dead.
     """
 
     def __init__(
@@ -59,153 +82,294 @@ class FaissStore(VectorStore):
         *,
         embedder: TextEmbedder,
         passages: PassageReader,
+        secret: bytes = b"",
+        flat_below: int = _FLAT_BELOW,
+        memory_bytes: int = _MEMORY,
+        tail_rows: int = _TAIL_ROWS,
     ) -> None:
-        super().__init__(embedder=embedder, passages=passages)
-        self._folder = folder
-        self._lock = ReadWriteLock()
-        self._made: Any = None  # at the first use, since the model's folder may still be on its way
+        """Build an empty store; nothing is read or written yet, and the model need not be there.
 
-    @property
-    def _index(self) -> Any:
-        if self._made is None:
-            self._made = _faiss.IndexIDMap2(_faiss.IndexFlatIP(self._embedder.dimension))
-        return self._made
+        Args:
+            folder: of this store alone.
+            embedder: whose vectors these are.
+            passages: where LangChain's methods find texts.
+            secret: the installation's, under which manifests are signed; empty: they tell damage, not forgery.
+            flat_below: vectors below which every one is compared, at least `FEWEST`.
+            memory_bytes: most bytes of whole vectors held in memory; beyond it they are read from their file.
+            tail_rows: newest vectors that are kept apart before they are sealed into a segment.
+        """
+        super().__init__(embedder=embedder, passages=passages)
+        self._secret, self._flat_below = secret, max(flat_below, FEWEST)
+        self._memory_bytes, self._tail_rows = memory_bytes, tail_rows
+        self._workshop = Workshop(folder)
+        self._writing = threading.RLock()
+        self._view: _View | None = None  # at the first use, since the model's folder may still be on its way
+        self._busy: frozenset[str] = frozenset()  # names of the segments that are being merged
+        self._migration = Migration(self._migrate)
+
+    # reading: takes the view of the moment, and no lock
 
     def ids(self) -> Ids:
         """Return the ids of all vectors, in no order."""
-        with self._lock.read():
-            return _ids_of(self._index)
+        view = self._view
+        return NOTHING[0] if view is None else view.ids()
+
+    def nearest(self, vector: Vectors, k: int, scope: Scope, *, within: Ids | None = None) -> list[tuple[int, float]]:
+        """Return up to `k` (passage id, cosine) pairs that the scope may see, best first."""
+        view, visibility = self._view, self.visibility
+        if k <= 0 or view is None:
+            return []
+        query = np.ascontiguousarray(vector, dtype=np.float32)
+        parts = [s.search(query, k, visibility, scope, within) for s in view.segments]
+        parts.append(view.tail.search(query, k, visibility, scope, within))
+        ids, cosines = best(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), k)
+        return list(zip(ids.tolist(), cosines.tolist(), strict=True))
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many vectors are in the tail, in segments that are compared row by row, and in those with codes."""
+        view = self._view
+        if view is None:
+            return {"tail": 0, "flat": 0, "coded": 0}
+        coded = sum(segment.living for segment in view.segments if segment.codes)
+        return {
+            "tail": len(view.tail.ids),
+            "flat": sum(segment.living for segment in view.segments) - coded,
+            "coded": coded,
+        }
+
+    # changing
 
     def add(self, ids: Sequence[int] | Ids, vectors: Vectors) -> None:
         """Add unit vectors, (n, dimension), under passage ids; an id that is there already gets the new vector."""
         numbers = np.asarray(ids, dtype=np.int64)
-        if vectors.shape != (len(numbers), self._index.d):
-            raise ValueError(f"{len(numbers)} ids need vectors of shape {(len(numbers), self._index.d)}")
-        if not len(numbers):
-            return
-        with self._lock.write():
-            again = np.intersect1d(numbers, _ids_of(self._index))
-            if len(again):
-                self._index.remove_ids(again)
-            self._index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), numbers)
+        dimension = self._embedder.dimension
+        if vectors.shape != (len(numbers), dimension):
+            raise ValueError(f"{len(numbers)} ids need vectors of shape {(len(numbers), dimension)}")
+        _, last = np.unique(numbers[::-1], return_index=True)  # of an id that is given twice the later vector counts
+        kept = np.sort(len(numbers) - 1 - last)
+        with self._writing:
+            for at in range(0, len(kept), _TAIL_AT_MOST):
+                some = kept[at : at + _TAIL_AT_MOST]
+                view = self._present().without(numbers[some])
+                tail = view.tail.added(numbers[some], np.asarray(vectors[some], dtype=np.float32))
+                self._view = replace(view, tail=tail)
+                if tail.count >= self._room():
+                    self._seal()
+                    self._tidy()
 
     def remove(self, ids: Sequence[int] | Ids) -> None:
         """Remove vectors; unknown ids are ignored."""
         if len(ids):
-            with self._lock.write():
-                self._index.remove_ids(np.asarray(ids, dtype=np.int64))
-
-    def nearest(self, vector: Vectors, k: int, scope: Scope, *, within: Ids | None = None) -> list[tuple[int, float]]:
-        """Return up to `k` (passage id, cosine) pairs that the scope may see, best first."""
-        allowed = self.visibility.allowed(scope)
-        if within is not None:
-            allowed = np.intersect1d(allowed, within)
-        if k <= 0 or not len(allowed):
-            return []
-        query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)  # (1, dimension)
-        parameters = _faiss.SearchParameters(sel=_selector(allowed))
-        with self._lock.read():
-            if not self._index.ntotal:
-                return []
-            cosines, ids = self._index.search(query, min(k, self._index.ntotal), params=parameters)  # (1, k) each
-        return [(int(i), float(c)) for i, c in zip(ids[0], cosines[0], strict=True) if i >= 0]
-
-    def snapshot(self, generation: int) -> None:
-        """Write the index, then its manifest, each whole or not at all.
-
-        A crash between the two leaves a manifest that does not match, which is told at the next start.
-        """
-        digest = hashlib.sha256()
-
-        def write(file: IO[bytes]) -> None:
-            def piece(data: bytes) -> int:
-                digest.update(data)
-                return file.write(data)
-
-            # FAISS's own file writer goes on when the disk is full; a callback raises
-            _faiss.write_index(self._index, _faiss.PyCallbackIOWriter(piece))
-
-        with self._lock.read():
-            write_whole(self._folder / _INDEX, write)
-            count, dimension = self._index.ntotal, self._index.d
-        manifest = _Manifest(
-            format=_FORMAT,
-            sha256=digest.hexdigest(),
-            embedder=self._embedder.identity,
-            dimension=dimension,
-            count=count,
-            generation=generation,
-        )
-        text = json.dumps(manifest.model_dump(), indent=2).encode()
-        write_whole(self._folder / _MANIFEST, lambda file: _ignore(file.write(text)))
-
-    def verify(self) -> int:
-        """Hold the snapshot's bytes against its manifest and return its generation; FAISS reads nothing."""
-        with self._open() as file:
-            return self._proven(file).generation
-
-    def restore(self, generation: int) -> None:
-        """Replace the content by the snapshot, once its digest was found right."""
-        with self._open() as file:
-            manifest = self._proven(file)
-            if manifest.generation != generation:
-                raise _damaged("was taken of an older or newer catalog")
-            file.seek(0)
-            try:
-                index = _faiss.read_index(_faiss.PyCallbackIOReader(file.read))
-            except RuntimeError as error:  # FAISS's only type; another version may have written it
-                raise _damaged("cannot be read by this version of FAISS") from error
-        if not isinstance(index, _faiss.IndexIDMap2) or (index.d, index.ntotal) != (manifest.dimension, manifest.count):
-            raise _damaged("holds something else than its manifest says")
-        with self._lock.write():
-            self._made = index
+            with self._writing:
+                self._view = self._present().without(np.asarray(ids, dtype=np.int64))
 
     def clear(self) -> None:
         """Forget all vectors; the snapshot stays."""
-        with self._lock.write():
-            self._made = None
+        with self._writing:
+            self._view = None
 
-    def _open(self) -> BufferedReader:
-        try:
-            return (self._folder / _INDEX).open("rb")
-        except FileNotFoundError:
-            raise _damaged("is missing") from None
-        except OSError as error:
-            raise _damaged("cannot be opened") from error
+    def settle(self) -> None:
+        """Wait until everything is of the kind that suits its size; new vectors may come in meanwhile."""
+        with self._writing:
+            self._seal()
+            self._tidy()
+        self._migration.wait()
 
-    def _proven(self, file: BufferedReader) -> _Manifest:
-        try:
-            manifest = _Manifest.model_validate_json((self._folder / _MANIFEST).read_bytes())
-        except OSError:
-            raise _damaged("has no manifest that can be opened") from None
-        except ValidationError:
-            raise _damaged("has a manifest that cannot be read") from None
-        if manifest.format != _FORMAT:
-            raise _damaged("is of another format")
+    def close(self) -> None:
+        """Stop what runs in the background and remove what it left half-made. The store still answers."""
+        self._migration.stop()
+        self._workshop.close()
+
+    # snapshots
+
+    def snapshot(self, generation: int) -> None:
+        """Write what no file holds yet, then the manifest, and remove what it does not list.
+
+        A crash before the manifest is replaced leaves the older snapshot; a crash after it, the newer one.
+        """
+        with self._writing:
+            self._seal()
+            self._tidy()
+            view = self._present()
+            try:
+                with self._workshop.alone():
+                    segments = tuple(self._published(segment) for segment in view.segments)
+                    self._view = replace(view, segments=segments)
+                    self._workshop.flush()
+                    manifest = Manifest(
+                        format=FORMAT,
+                        embedder=self._embedder.identity,
+                        dimension=self._embedder.dimension,
+                        count=sum(segment.living for segment in segments),
+                        generation=generation,
+                        parts=tuple(part_of(segment) for segment in segments),
+                    )
+                    data = signed(manifest, self._secret)
+                    write_whole(self._workshop.folder / MANIFEST, lambda file: _ignore(file.write(data)))
+                    self._workshop.sweep({MANIFEST} | {p.name for s in segments for p in s.files.values()})
+            except OSError as error:
+                raise _told(error) from error
+
+    def verify(self) -> int:
+        """Hold the snapshot's bytes against its manifest and return its generation; FAISS reads nothing."""
+        with ExitStack() as stack:
+            return self._proven(stack)[0].generation
+
+    def restore(self, generation: int) -> None:
+        """Replace the content by the snapshot, once its digests were found right."""
+        with ExitStack() as stack:
+            manifest, files = self._proven(stack)
+            if manifest.generation != generation:
+                raise damaged("was taken of an older or newer catalog")
+            budget = _Budget(self._memory_bytes)
+            segments = tuple(
+                load(part, opened, dimension=manifest.dimension, flat_below=self._flat_below, in_memory=budget.takes)
+                for part, opened in zip(manifest.parts, files, strict=True)
+            )
+        if sum(segment.living for segment in segments) != manifest.count:
+            raise damaged("holds something else than its manifest says")
+        with self._writing:
+            self._view = _View(Tail.empty(manifest.dimension), segments)
+            self._tidy()
+
+    def _proven(self, stack: ExitStack) -> tuple[Manifest, list[dict[str, BufferedReader]]]:
+        """Return the manifest and, of each part, its files, opened and found right."""
+        folder = self._workshop.folder
+        manifest = opened(folder, self._secret)
+        if manifest.format != FORMAT:
+            raise damaged("is of another format")
         if (manifest.embedder, manifest.dimension) != (self._embedder.identity, self._embedder.dimension):
-            raise _damaged("was made with another embedding model")
-        if hashlib.file_digest(file, "sha256").hexdigest() != manifest.sha256:
-            raise _damaged("does not have the digest of its manifest")
-        return manifest
+            raise damaged("was made with another embedding model")
+        with ThreadPoolExecutor(_HASHERS) as pool:
+            parts = [{k: pool.submit(proven, folder, p) for k, p in part.files.items()} for part in manifest.parts]
+        done = [future for part in parts for future in part.values()]
+        for future in done:
+            if future.exception() is None:
+                stack.enter_context(future.result())
+        return manifest, [{kind: future.result() for kind, future in part.items()} for part in parts]
+
+    def _published(self, segment: Segment) -> Segment:
+        """Return a segment whose files all have their lasting names."""
+        if not segment.files:
+            segment = write(segment, self._workshop.place, dtype=segment.rows.dtype)
+        segment = with_dead(segment, self._workshop.place)
+        if all([self._workshop.publish(proof.name) for proof in segment.files.values()]):
+            return segment
+        self._workshop.discard(segment.name)  # another process swept them away: it took a snapshot of its own
+        segment = with_dead(write(segment, self._workshop.place, dtype=segment.rows.dtype), self._workshop.place)
+        for proof in segment.files.values():
+            self._workshop.publish(proof.name)
+        return segment
+
+    # growing: all under `_writing`, but for the long part of a migration
+
+    def _present(self) -> _View:
+        if self._view is None:
+            self._view = _View(Tail.empty(self._embedder.dimension), ())
+        return self._view
+
+    def _room(self) -> int:
+        flat = sum(segment.living for segment in self._present().segments if segment.codes is None)
+        return min(_TAIL_AT_MOST, max(self._tail_rows, flat // _TAIL_SHARE))
+
+    def _budget(self) -> _Budget:
+        held = (s.rows.array.nbytes for s in self._present().segments if isinstance(s.rows, MemoryRows))
+        return _Budget(self._memory_bytes - sum(held))
+
+    def _seal(self) -> None:
+        """Make a segment of the tail: in memory while there is room, else in a file, in half the size."""
+        view = self._present()
+        segment = view.tail.sealed(new_name())
+        if not self._budget().takes(segment.rows.count * self._embedder.dimension * 4):
+            try:
+                segment = write(segment, self._workshop.place, dtype="f2")
+            except OSError as error:  # the next snapshot says so to somebody who can do something about it
+                self._workshop.discard(segment.name)
+                _log.warning("index.not_spilled", reason=type(error).__name__)
+        sealed = (segment,) if segment.living else ()
+        self._view = _View(Tail.empty(self._embedder.dimension), (*view.segments, *sealed))
+
+    def _due(self) -> list[Segment]:
+        """Return the segments to merge next, of those that are not being merged."""
+        free = [s for s in self._present().segments if s.name not in self._busy]
+        return to_merge(free, flat_below=self._flat_below)
+
+    def _tidy(self) -> None:
+        """Merge small segments at once, and have large ones merged in the background."""
+        while due := self._due():
+            if sum(segment.living for segment in due) >= self._flat_below:
+                self._migration.start()
+                return
+            self._exchange(due, self._merged(new_name(), due, pause=lambda: None))
+
+    def _migrate(self, pause: Callable[[], None]) -> bool:
+        with self._writing:
+            due = self._due()
+            self._busy = frozenset(segment.name for segment in due)
+        name = new_name()
+        try:
+            if not due:
+                return False
+            started = time.monotonic()
+            made = self._merged(name, due, pause=pause)
+            with self._writing:
+                kept = self._exchange(due, made)
+            if kept:
+                seconds = round(time.monotonic() - started, 3)
+                _log.info("index.migrated", segments=len(due), passages=made.living, seconds=seconds)
+                return True
+        finally:
+            with self._writing:
+                self._busy = frozenset()
+        self._workshop.discard(name)
+        return True
+
+    def _merged(self, name: str, due: Sequence[Segment], *, pause: Callable[[], None]) -> Segment:
+        try:
+            return merged(
+                name,
+                due,
+                folder=self._workshop.place,
+                flat_below=self._flat_below,
+                in_memory=self._budget().takes,
+                pause=pause,
+            )
+        except BaseException:
+            self._workshop.discard(name)
+            raise
+
+    def _exchange(self, sources: Sequence[Segment], made: Segment) -> bool:
+        """Put a merged segment in the place of its sources, without what was removed from them meanwhile."""
+        view = self._present()
+        now = {segment.name: segment for segment in view.segments}
+        if not all(source.name in now for source in sources):
+            return False  # the store was cleared or restored
+        gone = [np.setdiff1d(s.living_ids(), now[s.name].living_ids(), assume_unique=True) for s in sources]
+        made = made.without(np.concatenate(gone))
+        replaced = {source.name for source in sources}
+        others = tuple(segment for segment in view.segments if segment.name not in replaced)
+        self._view = replace(view, segments=(*others, made) if made.living else others)
+        return True
 
 
-def _ids_of(index: Any) -> Ids:
-    ids: Ids = _faiss.vector_to_array(index.id_map).copy()
-    return ids
+class _Budget:
+    """Bytes that may still be held in memory."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def takes(self, size: int) -> bool:
+        """Say whether so many bytes fit, and count them if they do."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
 
 
-def _selector(allowed: Ids) -> Any:
-    """Build FAISS's bitmap of allowed ids; reading one bit a vector is the cheapest test it has."""
-    flags = np.zeros(int(allowed.max()) + 1, dtype=np.bool_)
-    flags[allowed] = True
-    return _faiss.IDSelectorBitmap(np.packbits(flags, bitorder="little"))
+def _told(error: OSError) -> Exception:
+    return storage_full() if error.errno in _FULL else error
 
 
 def _ignore(_written: int) -> None:
     """Drop the count that `write` returns."""
-
-
-def _damaged(what: str) -> IndexDamaged:
-    return IndexDamaged(
-        f"The snapshot of the vector index {what}.", remedy="Nothing to do: it is rebuilt from the database."
-    )

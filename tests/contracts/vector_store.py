@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ from tests.retrieval.word_embedder import DIMENSION, WordEmbedder
 
 ALL = Scope(subject="all", labels=frozenset({EVERYTHING}), collections=frozenset({EVERYTHING}))
 STAFF = Scope(subject="staff", labels=frozenset({"staff"}), collections=frozenset({EVERYTHING}))
+
+CROWD = 1000
+"""Enough that a store which turns approximate by a threshold of the test's can be made to do so."""
 
 TEXTS = {1: "loan rate", 2: "loan book", 3: "weather report", 4: "loan rate secret"}
 
@@ -45,6 +49,9 @@ class VectorStoreContract(ABC):
     def build(self, folder: Path, embedder: WordEmbedder) -> VectorStore:
         """Return a store with `Texts` on a folder."""
 
+    def settled(self, store: VectorStore) -> None:  # noqa: B027 - most stores do nothing in the background
+        """Wait until what the store does in the background is done."""
+
     @pytest.fixture
     def store(self, tmp_path: Path) -> VectorStore:
         return self.build(tmp_path, WordEmbedder())
@@ -53,6 +60,16 @@ class VectorStoreContract(ABC):
     def full(self, store: VectorStore) -> VectorStore:
         fill(store)
         return store
+
+    @pytest.fixture
+    def crowd(self, store: VectorStore) -> VectorStore:
+        store.add(range(1, CROWD + 1), crowd_vectors())
+        return store
+
+    def everyone(self, store: VectorStore) -> Scope:
+        """Let the staff see the whole crowd."""
+        store.visibility = Visibility.of([Group(label="staff", collection="c", ids=range(1, CROWD + 2))])
+        return STAFF
 
     def test_an_empty_store_finds_nothing(self, store: VectorStore):
         assert store.nearest(unit(0), 5, ALL) == []
@@ -92,6 +109,97 @@ class VectorStoreContract(ABC):
         ]
         store.visibility = Visibility.of(groups)
         assert [i for i, _ in store.nearest(unit(0), 5, STAFF)] == [500]
+
+    def test_only_within_what_is_asked_for_and_never_beyond_the_scope(self, full: VectorStore):
+        query = WordEmbedder().embed(["loan rate secret"])[0]
+        within = np.array([4, 3, 2, 99], dtype=np.int64)
+        assert full.nearest(query, 10, ALL, within=within)[0][0] == 4
+        assert sorted(i for i, _ in full.nearest(query, 10, ALL, within=within)) == [2, 3, 4]
+        assert sorted(i for i, _ in full.nearest(query, 10, STAFF, within=within)) == [2, 3]
+        assert full.nearest(query, 10, ALL, within=within[:0]) == []
+
+    @pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.01, 0.002])
+    def test_k_results_when_k_are_visible_at_any_share(self, crowd: VectorStore, share: float):
+        self.settled(crowd)
+        seen = np.random.default_rng(8).permutation(np.arange(1, CROWD + 1))[: int(CROWD * share)]
+        crowd.visibility = Visibility.of([Group(label="staff", collection="c", ids=seen)])
+        for axis, k in ((0, 1), (1, 10), (2, CROWD)):
+            found = [i for i, _ in crowd.nearest(unit(axis), k, STAFF)]
+            assert len(found) == len(set(found)) == min(k, len(seen))
+            assert set(found) <= set(seen.tolist())
+
+    def test_what_is_visible_far_from_the_query_is_found_too(self, crowd: VectorStore):
+        self.settled(crowd)
+        far = [i for i, _ in crowd.nearest(-unit(0), 30, self.everyone(crowd))]
+        crowd.visibility = Visibility.of([Group(label="staff", collection="c", ids=far)])
+        assert sorted(i for i, _ in crowd.nearest(unit(0), 30, STAFF)) == sorted(far)
+
+    def test_nearly_all_of_the_nearest_are_found(self, crowd: VectorStore):
+        self.settled(crowd)
+        vectors = crowd_vectors()
+        for share in (1.0, 0.3):
+            seen = np.random.default_rng(9).permutation(CROWD)[: int(CROWD * share)]
+            crowd.visibility = Visibility.of([Group(label="staff", collection="c", ids=seen + 1)])
+            found = 0
+            for query in vectors[:40]:
+                exact = set((seen[np.argsort(-(vectors[seen] @ query))[:10]] + 1).tolist())
+                found += len(exact & {i for i, _ in crowd.nearest(query, 10, STAFF)})
+            assert found >= 0.95 * 400
+
+    def test_a_revocation_and_a_removal_hold_from_the_next_call(self, crowd: VectorStore):
+        self.settled(crowd)
+        everyone = self.everyone(crowd)
+        first = crowd.nearest(unit(0), 3, everyone)
+        crowd.remove([first[0][0]])
+        assert first[0][0] not in [i for i, _ in crowd.nearest(unit(0), 3, everyone)]
+        left = [i for i in crowd.visibility.ids.tolist() if i != first[1][0]]
+        crowd.visibility = Visibility.of([Group(label="staff", collection="c", ids=left)])
+        now = [i for i, _ in crowd.nearest(unit(0), 3, everyone)]
+        assert first[1][0] not in now
+        assert now[0] == first[2][0]
+
+    def test_a_large_snapshot_comes_back_with_what_was_removed_and_replaced(self, crowd: VectorStore, tmp_path: Path):
+        self.settled(crowd)
+        everyone = self.everyone(crowd)
+        crowd.snapshot(1)
+        crowd.remove([5, 6, 7])
+        crowd.add([8, CROWD + 1], np.stack([unit(4), unit(5)]))
+        crowd.snapshot(2)
+        again = self.build(tmp_path, WordEmbedder())
+        again.restore(2)
+        again.visibility = crowd.visibility
+        assert sorted(again.ids()) == sorted({*range(1, CROWD + 2)} - {5, 6, 7})
+        assert again.nearest(unit(4), 1, everyone) == [(8, pytest.approx(1.0, abs=1e-3))]
+        for axis in range(4):
+            ours, theirs = again.nearest(unit(axis), 5, everyone), crowd.nearest(unit(axis), 5, everyone)
+            assert [i for i, _ in ours] == [i for i, _ in theirs]
+
+    def test_searches_go_on_while_a_crowd_comes_in(self, store: VectorStore):
+        store.visibility = Visibility.of([Group(label="staff", collection="c", ids=range(1, CROWD + 1))])
+        store.add([1], crowd_vectors()[:1])
+        stop, sizes, failures = threading.Event(), list[int](), list[BaseException]()
+
+        def search() -> None:
+            try:
+                while not stop.is_set():
+                    found = store.nearest(unit(0), 5, STAFF)
+                    sizes.append(len(found))
+                    assert len({i for i, _ in found}) == len(found)
+            except BaseException as failure:
+                failures.append(failure)
+                raise
+
+        searcher = threading.Thread(target=search)
+        searcher.start()
+        for at in range(1, CROWD, 100):
+            store.add(np.arange(at, min(at + 100, CROWD)) + 1, crowd_vectors()[at : min(at + 100, CROWD)])
+        self.settled(store)
+        stop.set()
+        searcher.join()
+        assert not failures
+        assert sizes == sorted(sizes)
+        assert len(store.nearest(unit(0), 5, STAFF)) == 5
+        assert len(store.ids()) == CROWD
 
     def test_the_same_id_again_has_the_new_vector(self, full: VectorStore):
         full.add([1], np.stack([unit(3)]))
@@ -221,6 +329,15 @@ class VectorStoreContract(ABC):
             store.add_texts(["loose"])
         with pytest.raises(TypeError, match="label"):
             type(store).from_texts(["loose"], store.embeddings)
+
+
+@functools.cache
+def crowd_vectors() -> np.ndarray:
+    """Unit vectors in 20 clusters, (CROWD, dimension); those of the ids from 1 on."""
+    rng = np.random.default_rng(7)
+    centres = rng.standard_normal((20, DIMENSION))
+    vectors = centres[rng.integers(0, 20, CROWD)] + 0.7 * rng.standard_normal((CROWD, DIMENSION))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def unit(axis: int) -> np.ndarray:

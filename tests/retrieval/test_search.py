@@ -184,10 +184,10 @@ def flip(path: Path) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda folder: flip(folder / "vectors.faiss"),
-        lambda folder: (folder / "vectors.faiss").unlink(),
-        lambda folder: (folder / "vectors.json").write_text("{}"),
-        lambda folder: (folder / "vectors.faiss").write_bytes(b""),
+        lambda folder: flip(next(folder.glob("*.rows"))),
+        lambda folder: next(folder.glob("*.rows")).unlink(),
+        lambda folder: (folder / "manifest").write_text("{}"),
+        lambda folder: next(folder.glob("*.ids")).write_bytes(b""),
     ],
     ids=["flipped", "missing", "manifest", "empty"],
 )
@@ -229,13 +229,13 @@ def test_a_snapshot_is_written_only_when_something_changed(house: House):
     house.put("loan rate")
     house.find("loan")
     house.index.save()
-    before = (house.folder / "index" / "0" / "vectors.json").stat().st_mtime_ns
+    before = (house.folder / "index" / "0" / "manifest").stat().st_mtime_ns
     house.index.save()
-    assert (house.folder / "index" / "0" / "vectors.json").stat().st_mtime_ns == before
+    assert (house.folder / "index" / "0" / "manifest").stat().st_mtime_ns == before
     house.put("loan book")
     house.find("loan")
     house.index.save()
-    assert (house.folder / "index" / "0" / "vectors.json").stat().st_mtime_ns != before
+    assert (house.folder / "index" / "0" / "manifest").stat().st_mtime_ns != before
 
 
 def test_searches_beside_changes_see_whole_documents_or_none(house: House):
