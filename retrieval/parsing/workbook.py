@@ -64,9 +64,9 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
         TooManyPages: There are more than `max_pages` pages of 3,000 characters.
     """
     check_package(path)
-    with warnings.catch_warnings(), reading():
-        warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that it leaves out
-        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    with warnings.catch_warnings(), reading(), path.open("rb") as file:  # of a path, openpyxl asks that it end in .xlsx
+        warnings.simplefilter("ignore")  # it warns of styles and extensions that it leaves out
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         try:
             remarks = list[Remark]()
             pieces = _pieces(workbook, remarks, max_chars=max_pages * PAGE_CHARS)
