@@ -179,6 +179,7 @@ _STATUS: Final = {
     "document_not_found": 404,
     "index_damaged": 503,
     "storage_full": 507,
+    "store_unavailable": 503,
     "model_not_ready": 503,
     "model_interrupted": 502,
     "serving_failed": 503,

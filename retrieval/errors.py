@@ -12,6 +12,7 @@
     │   └── ParseLimit            code "parse_limit"            (time or memory of the child process)
     ├── DocumentNotFound          code "document_not_found"     (also when the scope may not see it)
     ├── IndexDamaged              code "index_damaged"          (a snapshot that does not match its manifest)
+    ├── StoreUnavailable          code "store_unavailable"      (a vector store on another machine)
     └── StorageFull               code "storage_full"
 
 Each error says what happened in `message` and what the reader can do about it in `remedy`; neither holds document
@@ -34,6 +35,7 @@ __all__ = [
     "ParseLimit",
     "RetrievalError",
     "StorageFull",
+    "StoreUnavailable",
     "TooManyPages",
     "UnsupportedFormat",
 ]
@@ -120,3 +122,9 @@ class StorageFull(RetrievalError):
     """No space is left where documents are kept."""
 
     code = "storage_full"
+
+
+class StoreUnavailable(RetrievalError):
+    """The vector store that runs apart from the service cannot be used."""
+
+    code = "store_unavailable"
