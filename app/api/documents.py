@@ -9,7 +9,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel
 
 from app.api.failures import error_body
@@ -105,6 +105,18 @@ async def show(document_id: str, caller: Caller, service: TheService) -> Documen
 async def delete(document_id: str, caller: Caller, service: TheService) -> None:
     """Remove a document from search, from the catalog and from the disk."""
     await asyncio.to_thread(service.ingestor.delete, document_id, caller.scope())
+
+
+@router.get("/{document_id}/file", summary="The file itself", response_class=FileResponse)
+async def original(document_id: str, caller: Caller, service: TheService) -> FileResponse:
+    """Return the bytes as they were added, to be saved and never to be shown: the file is a stranger's."""
+    document = await asyncio.to_thread(service.catalog.get, document_id, caller.scope())
+    return FileResponse(
+        service.ingestor.path_of(document),
+        media_type="application/octet-stream",
+        filename=document.name,
+        headers={"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"},
+    )
 
 
 @router.get("/{document_id}/pages/{page}", summary="Text of a page")

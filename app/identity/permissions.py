@@ -57,6 +57,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
             Permission.READ, exempt="state of one document, polled while it is read in"
         ),
         ("DELETE", "/v1/documents/{document_id}"): Access(Permission.WRITE, record="document.delete"),
+        ("GET", "/v1/documents/{document_id}/file"): Access(Permission.READ, record="document.download"),
         ("GET", "/v1/documents/{document_id}/pages/{page}"): Access(Permission.READ, record="document.read"),
         ("GET", "/v1/documents/{document_id}/pages/{page}/image"): Access(Permission.READ, record="document.read"),
         ("GET", "/view/{document_id}/{page}"): Access(Permission.READ, record="document.read"),

@@ -154,7 +154,13 @@ def test_what_a_key_was_not_granted_does_not_exist_for_it(make_service: Make) ->
         for key in (reader, other):
             seen = {"Authorization": f"Bearer {key}"}
             assert client.get("/v1/documents", headers=seen).json() == {"documents": [], "total": 0}
-            for path in (address, f"{address}/pages/1", f"{address}/pages/1/image", f"{address}/pages/1?passage=1"):
+            for path in (
+                address,
+                f"{address}/file",
+                f"{address}/pages/1",
+                f"{address}/pages/1/image",
+                f"{address}/pages/1?passage=1",
+            ):
                 assert client.get(path, headers=seen).status_code == 404, path
             assert client.post("/v1/ask", json=question, headers=seen).json()["evidence"] == []
             assert client.delete(address, headers=seen).status_code == 403
@@ -175,6 +181,21 @@ def test_a_deleted_document_is_gone_everywhere(make_service: Make) -> None:
         actions = [entry.event.action for entry in service.ledger.entries(limit=100)]
     assert "document.delete" in actions
     assert not [path for path in (service.settings.data_dir / "files").rglob("*") if path.is_file()]
+
+
+def test_the_file_itself_comes_back_to_be_saved_and_the_ledger_knows(make_service: Make) -> None:
+    service = make_service()
+    page = "<html><body><h1>Report</h1><script>alert(1)</script><p>The covenant ratio is 3.5.</p></body></html>"
+    with serving(service) as client:
+        document = add(client, '年报 2022.html', page)
+        reply = client.get(f"/v1/documents/{document['id']}/file")
+        downloads = [entry.event.body for entry in service.ledger.find(action="document.download")]
+    assert reply.content == page.encode()
+    assert reply.headers["content-type"] == "application/octet-stream"
+    assert reply.headers["content-disposition"].startswith("attachment;")
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert len(downloads) == 1
+    assert document["id"] in str(downloads[0])
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd.md", "a/b\\c.md", "x" * 3000 + ".md", "名称.md", "a\x01b.md"])

@@ -4,6 +4,7 @@
   "use strict";
   const language = (navigator.language || "en").toLowerCase().startsWith("zh") ? "zh" : "en";
   const say = (key) => (window.vouchWords[key] || {})[language] || "";
+  const MOST_REMARKS = 50;
   const STATES = {
     queued: { en: "waiting", zh: "等待中" }, parsing: { en: "reading", zh: "读取中" },
     indexing: { en: "indexing", zh: "建立索引" }, ready: { en: "ready", zh: "就绪" },
@@ -85,7 +86,26 @@
     else if (item.state === "ready") more = language === "zh" ? `，${item.pages} 页` : `, ${item.pages} pages`;
     else if (item.pages) more = ` ${item.pages_done}/${item.pages}`;
     node.replaceChildren(title, make("small", "", state + more));
+    const { company, period, kind } = item.facts || {};
+    const facts = [company, period, kind && kind.replaceAll("_", " ")].filter(Boolean).join(" · ");
+    if (facts) node.append(make("small", "facts", facts));
+    if ((item.remarks || []).length) node.append(remarks(item));
     if (item.error) node.append(make("small", "error", `${item.error} ${item.remedy || ""}`));
+  }
+
+  // What a reader should know before relying on a document: hidden text, pages that were not read, attachments.
+  function remarks(item) {
+    const box = make("details", "remarks");
+    box.append(make("summary", "", say("remarks").replace("{n}", item.remarks.length)));
+    const rows = make("ul");
+    for (const { code, page, detail } of item.remarks.slice(0, MOST_REMARKS)) {
+      const where = page ? `${say("page").replace("{n}", page)}${language === "zh" ? "：" : ": "}` : "";
+      const what = say(`remark_${code}`) || code.replaceAll("_", " ");
+      rows.append(make("li", "", where + what + (detail ? ` (${detail})` : "")));
+    }
+    if (item.remarks.length > MOST_REMARKS) rows.append(make("li", "", "…"));
+    box.append(rows);
+    return box;
   }
 
   async function follow(list, item) {
