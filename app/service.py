@@ -37,6 +37,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.storage.engine import connect
 from app.storage.migrate import upgrade
+from app.vector_stores import INDEX_FOLDER, builder
 from domains.contract import DomainError, DomainPlugin, Facilities, Question
 from domains.registry import Problem, Registry, load
 from model.catalog import card
@@ -49,7 +50,7 @@ from model.remote import RemoteEngine
 from model.serving import Engine
 from retrieval.catalog import Catalog
 from retrieval.embedding import Embedder, TextEmbedder
-from retrieval.errors import RetrievalError
+from retrieval.errors import RetrievalError, StoreUnavailable
 from retrieval.index import PassageIndex
 from retrieval.ingest import Ingestor
 from retrieval.parsing.render import render_page
@@ -63,6 +64,7 @@ __all__ = ["Service", "engine_for"]
 log = structlog.get_logger()
 
 _EMBEDDER = "all-minilm-l6-v2"
+_STORE_PAUSE_S = 2.0  # before a vector store that is away is tried again
 _EVERYONE = Scope(subject="service", labels=frozenset({EVERYTHING}), collections=frozenset({EVERYTHING}))
 """The service's own view, for counting; never handed to a caller."""
 
@@ -107,7 +109,12 @@ class Service:
             timeout_s=settings.parse_timeout_s,
             memory_mb=settings.parse_memory_mb,
         )
-        self.index = PassageIndex(self.catalog, [self.embedder], folder=settings.data_dir / "index")
+        self.index = PassageIndex(
+            self.catalog,
+            [self.embedder],
+            folder=settings.data_dir / INDEX_FOLDER,
+            store_for=builder(settings, self.catalog, self._secret),
+        )
         self.ingestor = Ingestor(
             self.catalog,
             Queue(self._database),
@@ -207,7 +214,8 @@ class Service:
                 self._fetch_embedder()
             self._search_state = "loading"
             self.ingestor.recover()
-            self.index.load()
+            if not self._load_index():
+                return
             self.embedder.embed(["ready"])  # loads the model now, not in somebody's first question
         except (RetrievalError, ModelError) as error:
             self._search_state = error.message
@@ -216,6 +224,19 @@ class Service:
         self._search_state = "ready"
         self._searchable.set()
         self.ingestor.run(self._stopping)
+
+    def _load_index(self) -> bool:
+        """Bring the index up; wait where its vectors are on a server that is not there yet. False: the service ends."""
+        while not self._stopping.is_set():
+            try:
+                self.index.load()
+            except StoreUnavailable as error:
+                self._search_state = error.message
+                log.warning("search.waiting", code=error.code)
+                self._stopping.wait(_STORE_PAUSE_S)
+            else:
+                return True
+        return False
 
     def _fetch_embedder(self) -> None:
         def report(progress: Progress) -> None:

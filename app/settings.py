@@ -97,6 +97,20 @@ class Settings(BaseSettings):
     default_collection: str = Field(default="default", min_length=1, description="Collection when none is named.")
     default_label: str = Field(default="internal", min_length=1, description="Permission label when none is named.")
 
+    # where vectors are searched
+    vector_store: Literal["faiss", "milvus"] = Field(
+        default="faiss", description="`faiss`: in this process, on this disk. `milvus`: a server or cluster apart."
+    )
+    milvus_uri: str = Field(default="", description="Address of Milvus, for example `http://milvus:19530`.")
+    milvus_token: str = Field(
+        default="", repr=False, description="`user:password` or an API key for Milvus; empty where it asks for none."
+    )
+    milvus_collection: str = Field(
+        default="vouch",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$",
+        description="What the names of this installation's collections in Milvus begin with.",
+    )
+
     # answering
     passages: int = Field(default=5, ge=1, le=50, description="Passages that the model sees.")
     max_question_chars: int = Field(default=8000, ge=1, description="Longest question, in characters.")
@@ -168,6 +182,12 @@ class Settings(BaseSettings):
             )
         if self.secret and (len(self.secret) < _LEAST_SECRET or self.secret.lower() in _WEAK_SECRETS):
             raise ValueError(f"secret: too weak; give at least {_LEAST_SECRET} random characters, or leave it empty")
+        return self
+
+    @model_validator(mode="after")
+    def _an_address_for_milvus(self) -> Self:
+        if self.vector_store == "milvus" and not self.milvus_uri:
+            raise ValueError("milvus_uri: vector_store is 'milvus', and no address is given; set VOUCH_MILVUS_URI")
         return self
 
     @model_validator(mode="after")

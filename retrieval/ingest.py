@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from retrieval.catalog import Catalog
-from retrieval.errors import StorageFull
+from retrieval.errors import StorageFull, StoreUnavailable
 from retrieval.files import FileStore, Received, storage_full
 from retrieval.index import PassageIndex, pack
 from retrieval.ingest_pipeline import IngestPipeline
@@ -275,8 +275,10 @@ class Ingestor:
 
     def _settle_index(self) -> None:
         """Bring the index to what the catalog has, and its snapshot too."""
-        self._index.refresh()
         try:
+            self._index.refresh()
             self._index.save()
+        except StoreUnavailable as error:  # its server is away: searches say so, and this is tried again
+            _log.error("ingest.store_unavailable", code=error.code)
         except StorageFull as error:  # of the snapshot alone, which can be written later
             _log.error("ingest.snapshot_not_written", code=error.code)
