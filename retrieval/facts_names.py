@@ -75,7 +75,7 @@ def short_forms_in(text: str, name: str) -> list[str]:
 
     A contraction takes the beginnings of the first two words, at least two letters each ("Amex", "FedEx"); initials
     take the first letter of each of three words or more. A Chinese name of four characters is shortened to its first
-    and third (招行), a longer one to its first four. The text must use a form at least three times.
+    and last (招行), a longer one to its first four. The text must use a form at least three times.
     """
     if CJK.match(name):
         return _short_forms_han(text, core_of(name)[0])
@@ -98,7 +98,7 @@ def short_forms_in(text: str, name: str) -> list[str]:
 
 def _short_forms_han(text: str, core: str) -> list[str]:
     if len(core) == 4:
-        form, pattern = core[0] + core[2], re.escape(core[0] + core[2])
+        form, pattern = core[0] + core[3], re.escape(core[0] + core[3])
     elif len(core) > 4:
         form, pattern = core[:4], f"{core[:4]}(?!{core[4]})"
     else:

@@ -28,7 +28,8 @@ from retrieval.vocabulary import Vocabulary
 
 __all__ = ["Directory", "Narrowing"]
 
-_SHORT: Final = 4  # letters up to which a name is a ticker or initials, which must be in capitals
+_SHORT: Final = 4  # letters up to which a name may be a ticker or a word of everyday, and must be written as a name
+_TOO_SHORT: Final = 2  # letters up to which a ticker says nothing: IT, ON, SO
 
 _VOCABULARIES: Final[Mapping[str, Vocabulary]] = dict.fromkeys(ISSUED, ACCOUNTING)
 """What a company issues tells its figures in the words of accounting."""
@@ -95,7 +96,9 @@ class Directory:
         self._by_name: dict[str, list[str]] = {}
         self._by_beginning: dict[str, list[str]] = {}
         for id_, one in self._documents.items():
-            cores = dict.fromkeys(core_of(name) for name in (one.facts.company or "", *one.facts.names))
+            company = core_of(one.facts.company or "")
+            others = (core_of(name) for name in one.facts.names)
+            cores = dict.fromkeys((company, *(core for core in others if len(joined(core)) > _TOO_SHORT)))
             self._keys[id_] = frozenset(joined(core) for core in cores)
             for key in self._keys[id_]:
                 self._by_name.setdefault(key, []).append(id_)
@@ -175,9 +178,7 @@ def _is_name(mention: Mention, asked: Asked) -> bool:
     """Say whether a mention of a known name is meant as one: "block" is a word of everyday, "Block's" is not."""
     if mention.words > 1 and len(mention.key) > _SHORT:
         return True
-    if len(mention.key) <= _SHORT:  # a ticker or initials
-        return mention.text.isupper() or mention.text[0].isdigit() or not mention.text.isascii()
-    if mention.key in GENERIC:
+    if mention.key in GENERIC or len(mention.key) <= _SHORT:
         return mention.sure
     return mention.capital or asked.narrow
 

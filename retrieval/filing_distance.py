@@ -40,11 +40,12 @@ def tiers_of(documents: Mapping[str, DocumentFacts], asked: Asked) -> list[list[
 def _distance(facts: DocumentFacts, asked: Asked, *, newest: int) -> float:
     """Return how far a document is from what was asked: 0 is exactly it; years of distance are the measure."""
     period = _period(facts)
-    distance = _years(period, asked) if asked.latest else _age(period, newest)
+    if asked.days and _reports_on(facts, asked.days):
+        distance = 0.0
+    else:
+        distance = (_years(period, asked) if asked.latest else _age(period, newest)) + _OTHER_DAY * bool(asked.days)
     if asked.kind and facts.kind not in FAMILY.get(asked.kind, {asked.kind}):
         distance += _OTHER_KIND
-    if asked.days:
-        distance += 0.0 if _reports_on(facts, asked.days) else _OTHER_DAY
     return distance
 
 
