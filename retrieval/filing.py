@@ -98,7 +98,7 @@ class Directory:
         for id_, one in self._documents.items():
             company = core_of(one.facts.company or "")
             others = (core_of(name) for name in one.facts.names)
-            cores = dict.fromkeys((company, *(core for core in others if len(joined(core)) > _TOO_SHORT)))
+            cores = dict.fromkeys((company, *(core for core in others if not _says_nothing(joined(core)))))
             self._keys[id_] = frozenset(joined(core) for core in cores)
             for key in self._keys[id_]:
                 self._by_name.setdefault(key, []).append(id_)
@@ -172,6 +172,10 @@ class Directory:
         keys = {key for key in keys if key.startswith(beginning)}
         shortest = min(keys, key=len, default="")
         return bool(keys) and all(key.startswith(shortest) for key in keys)
+
+
+def _says_nothing(key: str) -> bool:
+    return key.isascii() and len(key) <= _TOO_SHORT
 
 
 def _is_name(mention: Mention, asked: Asked) -> bool:
