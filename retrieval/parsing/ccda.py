@@ -21,14 +21,14 @@ from typing import Any, Final
 from lxml import etree
 
 from retrieval.errors import DamagedFile
+from retrieval.parsing import html
+from retrieval.parsing import text as plain
 from retrieval.parsing.ccda_entries import COLUMNS, entries_of, moment, shown_in, times, worded
 from retrieval.parsing.ccda_narrative import HL7, local, narrative
-from retrieval.parsing.clean import one_line
+from retrieval.parsing.clean import clean, one_line
 from retrieval.parsing.decode import decode
-from retrieval.parsing.fhir_notes import plain
-from retrieval.parsing.flow import Piece, paginate
+from retrieval.parsing.flow import Piece, paginate, remarked
 from retrieval.parsing.grid import grid
-from retrieval.parsing.html import pieces_of
 from retrieval.parsing.types import BlockKind, ParsedPage
 from retrieval.types import Remark
 
@@ -53,7 +53,7 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
         remarks.append(
             Remark(code="several_patients", detail=f"{patients} patients, whose sections are not told apart")
         )
-    return total, (page.model_copy(update={"remarks": tuple(remarks)}) if page.number == 1 else page for page in pages)
+    return total, remarked(pages, remarks)
 
 
 def _load(path: Path) -> Any:
@@ -169,7 +169,7 @@ def _body(node: Any, remarks: list[Remark]) -> Iterator[Piece]:
     if not kind.startswith("text/") or kind == "text/rtf" or not markup.strip():
         remarks.append(Remark(code="attachment_unread", detail="a body that is no text"))
         return
-    for piece in pieces_of(markup) if "html" in kind else plain(markup):
+    for piece in html.pieces_of(markup) if "html" in kind else plain.pieces_of(clean(markup)):
         yield Piece(piece.kind, piece.text, piece.level + 1) if piece.level else piece
 
 

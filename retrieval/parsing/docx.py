@@ -2,7 +2,8 @@
 
 A DOCX file has no pages, only a printer does; `retrieval.parsing.flow` cuts it into pages of about 3,000 characters.
 The body is walked as XML and not through python-docx's paragraphs, which leave out inserted text of tracked changes
-and content controls without a word. Deleted and hidden text is left out.
+and content controls without a word. Deleted and hidden text is left out; what `retrieval.parsing.docx_hidden` calls
+hidden is remarked.
 
 Not covered: headers, footers, footnotes, comments, text boxes, and the numbers that Word computes for lists.
 """
@@ -18,7 +19,8 @@ import docx
 from docx.oxml.ns import qn
 
 from retrieval.parsing.clean import clean, one_line
-from retrieval.parsing.flow import Piece, paginate
+from retrieval.parsing.docx_hidden import Hidden
+from retrieval.parsing.flow import Piece, paginate, remarked
 from retrieval.parsing.package import check_package, reading
 from retrieval.parsing.page_text import CELL
 from retrieval.parsing.types import BlockKind, ParsedPage
@@ -44,7 +46,9 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
     check_package(path)
     with reading():
         document = docx.Document(str(path))
-    return paginate(_pieces(document.element.body, _headings(document)), max_pages=max_pages)
+    hidden = Hidden(document)
+    total, pages = paginate(_pieces(document.element.body, _headings(document), hidden), max_pages=max_pages)
+    return total, remarked(pages, hidden.remarks())
 
 
 def _headings(document: Any) -> dict[str, int]:
@@ -62,20 +66,20 @@ def _headings(document: Any) -> dict[str, int]:
     return levels
 
 
-def _pieces(body: Any, headings: dict[str, int]) -> Iterator[Piece]:
+def _pieces(body: Any, headings: dict[str, int], hidden: Hidden) -> Iterator[Piece]:
     stack = list(reversed(body))
     while stack:
         node = stack.pop()
         if node.tag == qn("w:p"):
-            yield _paragraph(node, headings)
+            yield _paragraph(node, headings, hidden)
         elif node.tag == qn("w:tbl"):
-            yield Piece(BlockKind.TABLE, _table(node))
+            yield Piece(BlockKind.TABLE, _table(node, hidden))
         elif node.tag not in _SKIPPED:  # content controls and tracked changes hold blocks of their own
             stack.extend(reversed(node))
 
 
-def _paragraph(node: Any, headings: dict[str, int]) -> Piece:
-    text = _text(node)
+def _paragraph(node: Any, headings: dict[str, int], hidden: Hidden) -> Piece:
+    text = _text(node, hidden)
     style = node.find(f"{qn('w:pPr')}/{qn('w:pStyle')}")
     name = style.get(qn("w:val"), "") if style is not None else ""
     if name in headings:
@@ -84,11 +88,11 @@ def _paragraph(node: Any, headings: dict[str, int]) -> Piece:
     return Piece(BlockKind.LIST_ITEM if listed else BlockKind.PARAGRAPH, text)
 
 
-def _table(table: Any) -> str:
+def _table(table: Any, hidden: Hidden) -> str:
     """Write a table as lines; a table inside of a cell becomes part of the cell's text."""
     rows = list[str]()
     for row in _children(table, qn("w:tr")):
-        cells = (" ".join(_text(part) for part in cell.iter(qn("w:p"))) for cell in _children(row, qn("w:tc")))
+        cells = (" ".join(_text(part, hidden) for part in cell.iter(qn("w:p"))) for cell in _children(row, qn("w:tc")))
         rows.append(CELL.join(cell for cell in map(one_line, cells) if cell))
     return "\n".join(row for row in rows if row)
 
@@ -102,7 +106,7 @@ def _children(node: Any, tag: str) -> Iterator[Any]:
             yield from child.iterfind(f"{qn('w:sdtContent')}/{tag}")
 
 
-def _text(paragraph: Any) -> str:
+def _text(paragraph: Any, hidden: Hidden) -> str:
     """Return the text of one paragraph as Word shows it, on one line."""
     text = list[str]()
     stack = [paragraph]
@@ -114,11 +118,6 @@ def _text(paragraph: Any) -> str:
             text.append(" ")
         elif node.tag == qn("w:noBreakHyphen"):
             text.append("-")
-        elif node.tag not in _SKIPPED and not _vanished(node):
+        elif node.tag not in _SKIPPED and not (node.tag == qn("w:r") and hidden.unseen(node)):
             stack.extend(reversed(node))
     return one_line(clean("".join(text)))
-
-
-def _vanished(node: Any) -> bool:
-    mark = node.find(f"{qn('w:rPr')}/{qn('w:vanish')}") if node.tag == qn("w:r") else None
-    return mark is not None and mark.get(qn("w:val"), "1") not in ("0", "false", "off")

@@ -23,7 +23,7 @@ from retrieval.parsing.fhir_bundle import Bundle, title_of
 from retrieval.parsing.fhir_notes import notes_of
 from retrieval.parsing.fhir_tables import SECTIONS, section_of
 from retrieval.parsing.fhir_values import Json, address, concept, items, moment, name, text, value
-from retrieval.parsing.flow import Piece, paginate
+from retrieval.parsing.flow import Piece, paginate, remarked
 from retrieval.parsing.grid import grid
 from retrieval.parsing.page_text import CELL
 from retrieval.parsing.types import BlockKind, ParsedPage
@@ -55,7 +55,7 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
     owners = [bundle.owner(one) for one in bundle.resources]
     remarks = list[Remark]()
     total, pages = paginate(_pieces(bundle, owners, remarks), max_pages=max_pages)
-    return total, _remarked(pages, remarks, bundle, patients=len(set(filter(None, owners))))
+    return total, remarked(pages, [*remarks, *_told(bundle, patients=len(set(filter(None, owners))))])
 
 
 def _load(markup: str) -> Json:
@@ -78,17 +78,13 @@ def _damaged() -> DamagedFile:
     return DamagedFile("The file is no FHIR record in JSON.", remedy="Export the record anew as FHIR R4 JSON.")
 
 
-def _remarked(
-    pages: Iterator[ParsedPage], remarks: list[Remark], bundle: Bundle, *, patients: int
-) -> Iterator[ParsedPage]:
+def _told(bundle: Bundle, *, patients: int) -> Iterator[Remark]:
     if patients > 1:
-        remarks.append(Remark(code="several_patients", detail=f"{patients} patients"))
+        yield Remark(code="several_patients", detail=f"{patients} patients")
     if bundle.broken:
-        remarks.append(Remark(code="broken_reference", detail=f"{len(bundle.broken)} point at nothing in the file"))
+        yield Remark(code="broken_reference", detail=f"{len(bundle.broken)} point at nothing in the file")
     if bundle.unread:
-        remarks.append(Remark(code="entry_unread", detail=f"{bundle.unread} entries are no FHIR resources"))
-    for page in pages:
-        yield page.model_copy(update={"remarks": tuple(remarks)}) if page.number == 1 else page
+        yield Remark(code="entry_unread", detail=f"{bundle.unread} entries are no FHIR resources")
 
 
 def _pieces(bundle: Bundle, owners: list[str | None], remarks: list[Remark]) -> Iterator[Piece]:

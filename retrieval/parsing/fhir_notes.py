@@ -14,19 +14,19 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from retrieval.errors import DamagedFile
-from retrieval.parsing.clean import clean, one_line
+from retrieval.parsing import html
+from retrieval.parsing import text as plain
+from retrieval.parsing.clean import clean
 from retrieval.parsing.decode import decode
 from retrieval.parsing.fhir_bundle import Bundle
 from retrieval.parsing.fhir_values import Json, concept, items, moment, text, value
 from retrieval.parsing.flow import Piece
-from retrieval.parsing.html import pieces_of
 from retrieval.parsing.types import BlockKind
 from retrieval.types import Remark
 
-__all__ = ["notes_of", "plain"]
+__all__ = ["notes_of"]
 
 _NOTE_LEVEL: Final = 3
-_EMPTY_LINES: Final = re.compile(r"\n[ \t]*\n\s*")
 
 
 def notes_of(resources: list[Json], bundle: Bundle, remarks: list[Remark]) -> Iterator[Piece]:
@@ -93,19 +93,10 @@ def _attached(attachment: Json, bundle: Bundle, unread: Counter[str]) -> Iterato
     except (binascii.Error, ValueError, DamagedFile):
         unread["text that is damaged"] += 1
         return
-    yield from _html(markup, _NOTE_LEVEL) if "html" in kind else plain(markup)
+    yield from _html(markup, _NOTE_LEVEL) if "html" in kind else plain.pieces_of(clean(markup))
 
 
 def _html(markup: Any, level: int) -> Iterator[Piece]:
     if isinstance(markup, str):
-        for piece in pieces_of(markup):
+        for piece in html.pieces_of(markup):
             yield Piece(piece.kind, piece.text, piece.level + level) if piece.level else piece
-
-
-def plain(markup: str) -> Iterator[Piece]:
-    """Yield the paragraphs of a plain text; without empty lines each line is one."""
-    cleaned = clean(markup)
-    parts = _EMPTY_LINES.split(cleaned)
-    for part in parts if len(parts) > 1 else cleaned.split("\n"):
-        if shown := one_line(part):
-            yield Piece(BlockKind.PARAGRAPH, shown)

@@ -1,16 +1,14 @@
 """Reads HTML: headings, paragraphs, lists and tables in the order of the document, without what a reader cannot see.
 
-Hidden is what carries `hidden` or `aria-hidden="true"`, or a style attribute that takes it off the page; scripts,
-styles, templates, forms' controls and pictures have no text of their own. The document is parsed as HTML, in which
-entities cannot be defined, so there is no entity bomb; nothing is fetched.
+What `retrieval.parsing.html_hidden` calls hidden is left out and remarked; so is, without a word, what carries
+`aria-hidden="true"`. Scripts, styles, templates, forms' controls and pictures have no text of their own. The document
+is parsed as HTML, in which entities cannot be defined, so there is no entity bomb; nothing is fetched.
 
-Not covered: text hidden by a style sheet or a script, or written in the colour of its ground; text that a script
-would write.
+Not covered: text that a script would write.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Set
 from enum import Enum, auto
 from pathlib import Path
@@ -21,9 +19,11 @@ from bs4.element import CData, NavigableString, PageElement
 
 from retrieval.parsing.clean import one_line
 from retrieval.parsing.decode import decode
-from retrieval.parsing.flow import Piece, paginate
+from retrieval.parsing.flow import Piece, paginate, remarked
+from retrieval.parsing.html_hidden import Hidden
 from retrieval.parsing.page_text import CELL
 from retrieval.parsing.types import BlockKind, ParsedPage
+from retrieval.types import Remark
 
 __all__ = ["pieces_of", "read"]
 
@@ -57,25 +57,24 @@ _INLINE: Final = frozenset(
 )
 _LISTED: Final = frozenset({"li", "dt", "dd"})
 _TEXTS: Final = (NavigableString, CData)  # exactly these; their subclasses are comments, declarations and the like
-_UNSEEN: Final = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0(?:\.0*)?(?![\d.])"
-    r"|font-size\s*:\s*0(?:\.0*)?(?![\d.])",
-    re.IGNORECASE,
-)
 
 
 def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
     """Return the number of pages and the pages, which are cut as `retrieval.parsing.flow` says."""
-    return paginate(pieces_of(decode(path.read_bytes(), declared=True)), max_pages=max_pages)
+    remarks = list[Remark]()
+    pieces = pieces_of(decode(path.read_bytes(), declared=True), remarks=remarks)
+    total, pages = paginate(pieces, max_pages=max_pages)
+    return total, remarked(pages, remarks)
 
 
-def pieces_of(markup: str) -> Iterator[Piece]:
-    """Yield the blocks of a document or of a piece of one."""
+def pieces_of(markup: str, *, remarks: list[Remark] | None = None) -> Iterator[Piece]:
+    """Yield the blocks of a document or of a piece of one; at its end, what is said of hidden text joins `remarks`."""
     text, kind, level = list[str](), BlockKind.PARAGRAPH, 0
     outside = list[tuple[BlockKind, int]]()
     soup = BeautifulSoup(markup, "lxml")
     outer = {id(table.find_parent("table")) for table in soup.find_all("table")}  # tables that lay out other tables
-    for step, node in _walk(soup, outer=outer):
+    hidden = Hidden(soup)
+    for step, node in _walk(soup, hidden, outer=outer):
         if step is _Step.TEXT:
             text.append(str(node))
             continue
@@ -85,12 +84,14 @@ def pieces_of(markup: str) -> Iterator[Piece]:
         yield from _piece(kind, text, level)
         text = []
         if step is _Step.TABLE and isinstance(node, Tag):
-            yield from _table(node)
+            yield from _table(node, hidden)
         elif step is _Step.OPEN and isinstance(node, Tag):
             outside.append((kind, level))
             kind, level = _kind(node, kind, level)
         elif step is _Step.CLOSE:
             kind, level = outside.pop()
+    if remarks is not None:
+        remarks.extend(hidden.remarks())
 
 
 class _Step(Enum):
@@ -100,7 +101,7 @@ class _Step(Enum):
     CLOSE = auto()
 
 
-def _walk(root: Tag, *, outer: Set[int] | None = None) -> Iterator[tuple[_Step, PageElement]]:
+def _walk(root: Tag, hidden: Hidden, *, outer: Set[int] | None = None) -> Iterator[tuple[_Step, PageElement]]:
     """Walk what can be seen, in order. A stack of its own is used, since hostile markup nests deeper than calls may.
 
     With `outer`, the ids of the tables that hold others, each innermost table is one step and its inside is left out.
@@ -109,7 +110,7 @@ def _walk(root: Tag, *, outer: Set[int] | None = None) -> Iterator[tuple[_Step, 
     while stack:
         step, node = stack.pop()
         if isinstance(node, Tag) and step is _Step.OPEN:
-            if _hidden(node):
+            if _dropped(node) or hidden.unseen(node):
                 continue
             if outer is not None and node.name == "table" and id(node) not in outer:
                 yield _Step.TABLE, node
@@ -119,8 +120,12 @@ def _walk(root: Tag, *, outer: Set[int] | None = None) -> Iterator[tuple[_Step, 
             stack.extend((_Step.OPEN, inner) for inner in reversed(node.contents))
         elif step is _Step.CLOSE:
             yield step, node
-        elif type(node) in _TEXTS:
+        elif type(node) in _TEXTS and not (node.parent and hidden.same_as_ground(node.parent, str(node))):
             yield _Step.TEXT, node
+
+
+def _dropped(node: Tag) -> bool:
+    return node.name in _DROPPED or node.get("aria-hidden") == "true"
 
 
 def _kind(node: Tag, kind: BlockKind, level: int) -> tuple[BlockKind, int]:
@@ -138,31 +143,25 @@ def _piece(kind: BlockKind, text: list[str], level: int) -> Iterator[Piece]:
         yield Piece(kind, line, level)
 
 
-def _table(table: Tag) -> Iterator[Piece]:
+def _table(table: Tag, hidden: Hidden) -> Iterator[Piece]:
     caption = table.find("caption")
     if isinstance(caption, Tag):
-        yield from _piece(BlockKind.PARAGRAPH, [_seen(caption)], 0)
+        yield from _piece(BlockKind.PARAGRAPH, [_seen(caption, hidden)], 0)
     rows = list[str]()
     for row in table.find_all("tr"):
-        if not _hidden(row):
-            cells = (_seen(cell) for cell in row.find_all(["td", "th"]))
+        if not (_dropped(row) or hidden.unseen(row)):
+            cells = (_seen(cell, hidden) for cell in row.find_all(["td", "th"]))
             rows.append(CELL.join(cell for cell in cells if cell))
     if text := "\n".join(row for row in rows if row):
         yield Piece(BlockKind.TABLE, text)
 
 
-def _seen(node: Tag) -> str:
+def _seen(node: Tag, hidden: Hidden) -> str:
     """Return the text of an element on one line."""
     text = list[str]()
-    for step, inner in _walk(node):
+    for step, inner in _walk(node, hidden):
         if step is _Step.TEXT:
             text.append(str(inner))
         elif isinstance(inner, Tag) and (inner.name not in _INLINE or inner.name == "br"):
             text.append(" ")
     return one_line("".join(text))
-
-
-def _hidden(node: Tag) -> bool:
-    if node.name in _DROPPED or node.has_attr("hidden") or node.get("aria-hidden") == "true":
-        return True
-    return _UNSEEN.search(str(node.get("style", ""))) is not None

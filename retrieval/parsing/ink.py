@@ -23,6 +23,7 @@ from typing import Any, Final
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from retrieval.parsing.colours import WHITE, Colour, near
 from retrieval.types import Remark
 
 __all__ = ["HIDDEN", "OFF_PAGE", "Ink", "remarks_on"]
@@ -45,8 +46,7 @@ _NO_INK: Final = frozenset({pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPD
 _STROKED: Final = frozenset({pdfium_c.FPDF_TEXTRENDERMODE_STROKE, pdfium_c.FPDF_TEXTRENDERMODE_STROKE_CLIP})
 _GROUNDS: Final = frozenset({pdfium_c.FPDF_PAGEOBJ_PATH, pdfium_c.FPDF_PAGEOBJ_IMAGE})
 _CLEAR: Final = 20  # of 255
-_NEAR: Final = 24  # of 255 in each channel: closer colours are one to a reader (contrast below 1.3)
-_WHITE: Final = (255, 255, 255)
+_FLAT: Final = 24  # of 255: letters stand out from their ground by more in one channel at least
 _PLATE: Final = 3.0  # points that a shape measures both ways, to be a ground; rules are thinner
 _PLATES: Final = 400  # shapes that are held against each character; a drawing has more, and is looked at in pixels
 _OBJECTS: Final = 20_000  # objects of a page that are walked
@@ -56,7 +56,6 @@ _PIXELS: Final = 8_000_000
 _INK: Final = 40  # of 255 between the lightest and the darkest pixel where a scan shows letters
 
 _Box = tuple[float, float, float, float]
-_Colour = tuple[int, int, int]
 _Matrix = tuple[float, float, float, float, float, float]
 
 
@@ -66,7 +65,7 @@ class _Plate:
 
     order: int
     box: _Box
-    colour: _Colour | None
+    colour: Colour | None
 
 
 class Ink:
@@ -79,14 +78,14 @@ class Ink:
     def __init__(self, page: pdfium.PdfPage, textpage: Any) -> None:
         self._page = page
         self._textpage = textpage
-        self._texts = dict[int, tuple[int, _Colour | None, str | None]]()  # number -> order, colour, reason
+        self._texts = dict[int, tuple[int, Colour | None, str | None]]()  # number -> order, colour, reason
         self._plates = list[_Plate]()
         self._outs = tuple(ctypes.c_uint() for _ in range(4))
         self._objects = 0
         self._whole = self._walk(page.raw, pdfium_c.FPDFPage_CountObjects, pdfium_c.FPDFPage_GetObject, None, 0)
-        grounds = {_WHITE, *(plate.colour for plate in self._plates if plate.colour is not None)}
+        grounds = {WHITE, *(plate.colour for plate in self._plates if plate.colour is not None)}
         colours = {colour for _, colour, _ in self._texts.values() if colour is not None}
-        self._suspects = {colour for colour in colours if any(_near(colour, ground) for ground in grounds)}
+        self._suspects = {colour for colour in colours if any(near(colour, ground) for ground in grounds)}
         first = min((order for order, _, _ in self._texts.values()), default=0)
         self._later = [plate for plate in self._plates if plate.colour is not None and plate.order > first]
         marked = any(reason is not None for _, _, reason in self._texts.values())
@@ -132,15 +131,15 @@ class Ink:
         scale = math.hypot(matrix.c, matrix.d) or math.hypot(matrix.a, matrix.b) or 1.0
         return float(pdfium_c.FPDFText_GetFontSize(self._textpage, index)) * scale
 
-    def _look(self, order: int, colour: _Colour | None, shown: _Box, box: _Box) -> str | None:
+    def _look(self, order: int, colour: Colour | None, shown: _Box, box: _Box) -> str | None:
         suspect = self._crowded or colour in self._suspects
         covered = self._crowded or any(plate.order > order and _covers(plate.box, box, 0.9) for plate in self._later)
         if colour is None or not (covered or suspect):
             return None
         ground, around, contrast = self._picture().look(shown)
-        if suspect and _near(colour, ground) and _near(colour, around):
+        if suspect and near(colour, ground) and near(colour, around):
             return "ground"
-        return "covered" if covered and contrast <= _NEAR else None
+        return "covered" if covered and contrast <= _FLAT else None
 
     def _on_scan(self, shown: _Box, box: _Box) -> bool:
         if not any(plate.colour is None and _covers(plate.box, box, 0.5) for plate in self._plates):
@@ -178,7 +177,7 @@ class Ink:
         self._texts[ctypes.addressof(one.contents)] = (self._objects, colour, reason)
 
     def _note_plate(self, one: Any, kind: int, matrix: _Matrix | None) -> None:
-        colour: _Colour | None = None
+        colour: Colour | None = None
         if kind == pdfium_c.FPDF_PAGEOBJ_PATH:
             fill, stroke = ctypes.c_int(), ctypes.c_int()
             if not pdfium_c.FPDFPath_GetDrawMode(one, fill, stroke) or not fill.value:
@@ -193,7 +192,7 @@ class Ink:
         if min(right - left, top - bottom) >= _PLATE:
             self._plates.append(_Plate(self._objects, (left, bottom, right, top), colour))
 
-    def _colour(self, one: Any, *, stroked: bool) -> tuple[_Colour | None, int]:
+    def _colour(self, one: Any, *, stroked: bool) -> tuple[Colour | None, int]:
         """Return the colour and the opacity of an object; None for a pattern."""
         ask = pdfium_c.FPDFPageObj_GetStrokeColor if stroked else pdfium_c.FPDFPageObj_GetFillColor
         if not ask(one, *self._outs):
@@ -223,7 +222,7 @@ class _Picture:
         self._width, self._height = bitmap.width, bitmap.height
         bitmap.close()
 
-    def look(self, box: _Box) -> tuple[_Colour, _Colour, int]:
+    def look(self, box: _Box) -> tuple[Colour, Colour, int]:
         """Return the commonest colour in a box and around it, and the widest range of a channel in it."""
         x0, top, x1, bottom = (edge * self._scale for edge in box)
         left, right = max(0, math.floor(x0)), min(self._width, math.ceil(x1) + 1)
@@ -236,7 +235,7 @@ class _Picture:
                 outer = outer[:2] + outer[-2:]
             around.update(outer)
         if not inside:
-            return _WHITE, _WHITE, 0
+            return WHITE, WHITE, 0
         contrast = max(max(values) - min(values) for values in zip(*inside, strict=True))
         return _rgb(inside.most_common(1)[0][0]), _rgb(around.most_common(1)[0][0]), contrast
 
@@ -245,12 +244,8 @@ class _Picture:
         return [self._data[start + x * step : start + x * step + step] for x in range(left, right)]
 
 
-def _rgb(pixel: bytes) -> _Colour:
+def _rgb(pixel: bytes) -> Colour:
     return (pixel[0], pixel[1], pixel[2]) if len(pixel) >= 3 else (pixel[0],) * 3
-
-
-def _near(one: _Colour, other: _Colour) -> bool:
-    return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= _NEAR
 
 
 def _covers(plate: _Box, box: _Box, share: float) -> bool:
