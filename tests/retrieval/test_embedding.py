@@ -45,6 +45,24 @@ def test_the_order_is_that_of_the_texts_though_batches_are_sorted(embedder: Embe
         assert int(np.argmax(together @ alone)) == at
 
 
+def test_every_length_is_batched_and_put_back(embedder: Embedder):
+    lengths = [0, 1, 4000, 3, 70, 700, 2, 90_000, 15, *range(1, 130)]
+    texts = [("rate loan bank of " * (length // 18 + 1))[:length] for length in lengths]
+    together = embedder.embed(texts)
+    for at in (0, 2, 4, 7, 80, len(texts) - 1):
+        assert together[at] @ embedder.embed([texts[at]])[0] > 0.999
+
+
+def test_in_fewer_bits_the_vectors_point_the_same_way(folder: Path):
+    texts = [*TEXTS, "bank of the fine weather", "page rate revenue loan " * 9]
+    exact = Embedder(folder, precision="float32").embed(texts)
+    for precision, least in (("bfloat16", 0.99), ("int8", 0.99)):
+        rounded = Embedder(folder, precision=precision).embed(texts)
+        cosines = (exact * rounded).sum(axis=1)
+        assert cosines.min() > least
+        assert not np.array_equal(exact, rounded)  # it was really computed in another precision
+
+
 def test_the_same_text_has_the_same_vector(embedder: Embedder):
     first, last = embedder.embed(TEXTS)[[0, -1]]
     assert first == pytest.approx(last, abs=1e-6)
