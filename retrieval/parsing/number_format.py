@@ -34,6 +34,7 @@ _LOCAL_DATES: Final = frozenset({"mm-dd-yy", "m/d/yy h:mm", "m/d/yyyy"})  # buil
 _LONGEST_CODE: Final = 255  # characters; a program that follows the standard writes no longer one
 _LARGEST: Final = 10**308 * 2  # beyond every double, so that nothing has more digits than a cell can be given
 _DIGITS: Final = 800  # a double has at most 309 before its point
+_PER_CENTS: Final = 4  # signs that count; more are a mistake
 _TOO_WIDE: Final = "########"
 
 
@@ -139,7 +140,7 @@ def _filled(number: Decimal, section: _Section, *, sign: str) -> str:
     exponent = next((at for at, kind in enumerate(kinds) if kind == "exponent"), None)
     with localcontext() as context:
         context.prec = _DIGITS
-        number *= 100 ** section.tokens.count(("mark", "%"))
+        number *= 100 ** min(section.tokens.count(("mark", "%")), _PER_CENTS)
         last, end = max(whole, default=-1), max(after, default=point)
         commas = [at for at, token in enumerate(section.tokens) if token == ("mark", ",")]
         number /= 1000 ** sum(last < at < point or at > end for at in commas)
