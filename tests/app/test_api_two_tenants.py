@@ -62,6 +62,7 @@ DOMAINS = re.compile(r"/v1/finance/")
 READS: dict[Route, tuple[str, ...]] = {
     # variants of a reading route; {document} and {passage} are the other tenant's, or nobody's
     ("GET", "/v1/documents/{document_id}"): ("/v1/documents/{document}",),
+    ("GET", "/v1/documents/{document_id}/file"): ("/v1/documents/{document}/file",),
     ("GET", "/v1/documents/{document_id}/pages/{page}"): (
         "/v1/documents/{document}/pages/1",
         "/v1/documents/{document}/pages/1?passage={passage}",
@@ -110,7 +111,7 @@ class Office:
         return self.client.request(method, path, headers={"Authorization": f"Bearer {key}"}, **more)
 
     def leaks(self, reply: httpx.Response) -> bool:
-        said = reply.text
+        said = f"{reply.text} {reply.headers}"
         return SECRET in said or self.document["id"] in said or self.document["sha256"] in said
 
 
