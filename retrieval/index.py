@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -28,7 +29,7 @@ from retrieval.stores.faiss_store import FaissStore
 from retrieval.types import Scope
 from retrieval.visibility import Group, Ids, Visibility
 
-__all__ = ["PassageIndex", "pack", "unpack"]
+__all__ = ["Held", "PassageIndex", "pack", "unpack"]
 
 _STORED: Final = np.dtype("<f2")
 """Embeddings are kept as float16: half the room, and cosines that differ by less than 0.001."""
@@ -51,6 +52,16 @@ def unpack(rows: Iterable[bytes], *, dimension: int) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
     return unit
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an index holds at one moment: `words` and `vectors` (by embedding model) are ids of passages."""
+
+    generation: int | None
+    words: Ids
+    vectors: Mapping[str, Ids]
+    documents: Mapping[str, Searchable]
 
 
 class PassageIndex:
@@ -119,6 +130,41 @@ class PassageIndex:
                 for store in self._stores:
                     store.snapshot(self._generation)
                 self._saved = self._generation
+
+    # what a reconciliation asks and does
+
+    def held(self) -> Held:
+        """Return everything that is searched now, to be held against the catalog."""
+        with self._changing:
+            vectors = {e.identity: s.ids() for e, s in zip(self.embedders, self._stores, strict=True)}
+            return Held(self._generation, self._lexical.ids, vectors, self._documents)
+
+    def snapshots(self) -> Mapping[str, int | None]:
+        """Return the catalog's generation that each model's snapshot is of; None for one that does not verify."""
+        found: dict[str, int | None] = {}
+        with self._changing:
+            for embedder, store in zip(self.embedders, self._stores, strict=True):
+                try:
+                    found[embedder.identity] = store.verify()
+                except IndexDamaged:
+                    found[embedder.identity] = None
+        return found
+
+    def mend(self, documents: Collection[str] = (), extra: Collection[int] = ()) -> None:
+        """Take these documents over anew, and drop passages that are in no document; then write the snapshots."""
+        with self._changing:
+            lexical = self._lexical.copy()
+            lexical.remove(list(extra))
+            lexical.ready()
+            self._lexical = lexical
+            for store in self._stores:
+                store.remove(list(extra))
+            again = set(documents)
+            self._documents = MappingProxyType({i: d for i, d in self._documents.items() if i not in again})
+            self._passages = {i: ids for i, ids in self._passages.items() if i not in again}
+            self._follow(*self._catalog.searchable(), filling=range(len(self._stores)))
+            self._saved = None
+        self.save()
 
     def by_words(
         self, query: str, k: int, scope: Scope, *, documents: Sequence[str] | None = None
