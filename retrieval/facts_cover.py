@@ -6,6 +6,7 @@ ended", 公司名称, 股票简称), and takes what stands beside them. Where no
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -29,6 +30,7 @@ _LABELLED: Final = re.compile(
     r"(?:（[^）]*）)?\s*(?:[:：|]|\s{2,})\s*(?:\|\s*)?(?P<name>[^|\n:：]{2,100})",
     re.IGNORECASE,
 )
+_SMALL_CAPITALS: Final = re.compile(r"\b([A-Z]) ([A-Z]{3,})\b")  # "H ARBOUR T RADING", as PDF readers give them
 _HAN_COMPANY: Final = re.compile(r"[\u4e00-\u9fff（）()·]{2,40}(?:股份有限公司|有限责任公司|集团有限公司|有限公司)")
 _REPORTS: Final = re.compile(r"^(?P<name>[A-Z][\w&.,'’\- ]{1,80}?)\s+(?i:reports?|announces?|posts)\b")
 _LISTED: Final = re.compile(
@@ -113,8 +115,9 @@ def kind_of(first: str) -> str | None:
     for line in lines[:_HEAD]:
         if len(line.split()) <= 4 and re.match(r"(?:annual report on )?form\b", line, re.IGNORECASE):
             return kind_in(line)
-    named = (kind_of_title(line) for line in lines[:_OPENING] if len(line) <= _NAME_LENGTH)
-    return next((kind for kind in named if kind), None)
+    opening = [line for line in lines[:_OPENING] if len(line) <= _NAME_LENGTH]
+    wrapped = (" ".join(pair) for pair in itertools.pairwise(opening))  # a title may go on in the next line
+    return next((kind for line in (*opening, *wrapped) if (kind := kind_of_title(line))), None)
 
 
 def period_of(first: str, pages: Sequence[str], *, kind: str | None) -> Period | None:
@@ -179,6 +182,8 @@ def _lines(text: str) -> list[str]:
 def _name(text: str) -> str | None:
     """Return what stands where a name is expected, if it can be one."""
     plain = " ".join(text.split(CELL)[0].split()).strip(" ,;:*“”\"'")
+    if len(_SMALL_CAPITALS.findall(plain)) > 1:
+        plain = _SMALL_CAPITALS.sub(r"\1\2", plain)
     words = core_of(plain)
     if not 1 < len(plain) <= _NAME_LENGTH or not words or re.search(r"\d[\d-]{4}", plain) or len(words) > 10:
         return None

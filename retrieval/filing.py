@@ -14,6 +14,7 @@ pronouns: "its revenue" means whom the conversation was about.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -57,6 +58,9 @@ class Described(Protocol):
 @dataclass(frozen=True, slots=True)
 class Narrowing:
     """Which documents a question means, and in what words they may say it.
+
+    A search looks in the first tier for the question and, beside it, for the `expansion`; in the next tier when that
+    one has less than it wants; and everywhere the scope reaches after the last.
 
     `tiers` holds ids of documents, the best first: each document of the companies that were named stands in exactly one
     tier, and all that stand in none come after. `expansion` is what documents of the kind of the first tier write for
@@ -158,20 +162,18 @@ class Directory:
 
     def _named(self, mention: Mention, asked: Asked, scope: Scope) -> set[str]:
         """Return the documents in the scope of the company that a mention names, if it names one."""
-        ids = self._seen(self._by_name.get(mention.key, ()), scope)
-        if not ids or not _is_name(mention, asked):
-            ids = self._seen(self._by_beginning.get(mention.key, ()), scope)
-            if not ids or not _is_beginning(mention) or not self._of_one(ids, mention.key):
-                return set()
+        ids = self._seen(self._by_name.get(mention.key, ()), scope) if _is_name(mention, asked) else set()
+        if _is_beginning(mention):
+            longer = self._seen(self._by_beginning.get(mention.key, ()), scope)
+            ids |= longer if self._of_one(ids | longer, mention.key) else set()
         keys = {key for id_ in ids for key in self._keys[id_]}
         return self._seen((id_ for key in keys for id_ in self._by_name[key]), scope)
 
     def _of_one(self, ids: Iterable[str], beginning: str) -> bool:
-        """Say whether documents whose companies begin with the same word are of one company."""
-        keys = {joined(core_of(self._documents[id_].facts.company or "")) for id_ in ids}
-        keys = {key for key in keys if key.startswith(beginning)}
-        shortest = min(keys, key=len, default="")
-        return bool(keys) and all(key.startswith(shortest) for key in keys)
+        """Say whether documents whose companies begin alike are of one: each name is the beginning of the next."""
+        names = {joined(core_of(self._documents[id_].facts.company or "")) for id_ in ids}
+        keys = sorted((name for name in names if name.startswith(beginning)), key=lambda name: (len(name), name))
+        return bool(keys) and all(longer.startswith(key) for key, longer in itertools.pairwise(keys))
 
 
 def _says_nothing(key: str) -> bool:

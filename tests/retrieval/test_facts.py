@@ -105,6 +105,17 @@ def test_a_release_of_results():
     assert set(found.names) == {"HTC", "Harbour"}
 
 
+def test_a_title_may_go_on_in_the_next_line():
+    text = "HARBOUR TRADING REPORTS FOURTH QUARTER AND\nFULL YEAR 2022 FINANCIAL AND OPERATING RESULTS\nSales rose."
+    found = facts(text)
+    assert (found.kind, found.period) == ("earnings_release", "FY2022")
+
+
+def test_small_capitals_are_put_together():
+    assert facts(TENK.replace("HARBOUR TRADING", "H ARBOUR T RADING")).company == "HARBOUR TRADING COMPANY, INC."
+    assert facts(TENK.replace("HARBOUR TRADING", "PLAN B HARBOUR")).company == "PLAN B HARBOUR COMPANY, INC."
+
+
 def test_a_release_without_a_ticker_is_of_whom_it_reports():
     found = facts("Harbour reports fiscal 2023 results and provides outlook for fiscal 2024\nNet sales rose.")
     assert (found.company, found.period, found.kind) == ("Harbour", "FY2023", "earnings_release")

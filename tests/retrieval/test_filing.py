@@ -105,6 +105,14 @@ def test_a_beginning_of_one_company_is_its_name():
     assert first("Fjord in 2022", store) == {"r"}
 
 
+def test_a_company_that_took_a_shorter_name_keeps_its_documents():
+    store = {"old": doc("Fjord Systems Incorporated", "FY2015"), "new": doc("FJORD INC.", "FY2022")}
+    assert first("Fjord in FY2015", store) == {"old"}
+    assert first("Fjord in FY2022", store) == {"new"}
+    other = store | {"r": doc("Fjord Resorts International", "FY2015")}
+    assert first("Fjord in FY2015", other) == {"new"}  # whether Systems or Resorts is meant, nobody said
+
+
 def test_later_reports_come_next_and_earlier_ones_last():
     assert tiers("Harbour Trading FY2021")[:2] == [{"h21"}, {"h22"}]
     assert tiers("Harbour Trading FY2021")[-1] == {"h20"}
