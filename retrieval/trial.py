@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +17,15 @@ from retrieval.context import in_context
 from retrieval.drafting import draft
 from retrieval.embedding import TextEmbedder
 from retrieval.errors import NoText
+from retrieval.fusion import reciprocal_rank_fusion
 from retrieval.index import PassageIndex
+from retrieval.language import language_of
 from retrieval.parsing.types import TEXT, ParsedDocument, ParsedPage
 from retrieval.queue import Queue
 from retrieval.search import HybridSearch
-from retrieval.types import Evidence, Scope, digest_of
+from retrieval.types import Locator, Scope, digest_of
 
-__all__ = ["DEPTH", "LABEL", "Corpus", "Report", "Source"]
-
-DEPTH: Final = 200
-"""Passages of each list that are fused: several of one document still leave room for a hundred documents."""
+__all__ = ["LABEL", "Corpus", "Place", "Report", "Source"]
 
 LABEL: Final = "public"
 """The permission label of all documents."""
@@ -50,6 +49,16 @@ class Source:
         return ParsedDocument(media_type=TEXT, pages=tuple(self.pages))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a search found: the id of a document in its set, the page, and the span of characters on that page."""
+
+    document: str
+    page: int
+    start: int
+    end: int
+
+
 class Corpus:
     """The documents of a set, stored, indexed and searched as uploads are; everything but parsing is the real thing."""
 
@@ -58,7 +67,7 @@ class Corpus:
         self._catalog = Catalog(engine)
         self._queue = Queue(engine)
         self._index = PassageIndex(self._catalog, embedders, folder=folder)
-        self._search = HybridSearch(self._catalog, self._index, depth=DEPTH)
+        self._search = HybridSearch(self._catalog, self._index)
         self._ids: dict[str, str] = {}
 
     @classmethod
@@ -87,21 +96,43 @@ class Corpus:
         report("building the index")
         self._index.load()
 
-    def ranking(self, query: str, scope: Scope, *, of: Callable[[str, Evidence], str]) -> list[str]:
-        """Return what the search finds, best first and each once, as `of` names it.
+    def ask(self, query: str, scope: Scope, *, k: int) -> list[Place]:
+        """Return the places of the `k` best passages by Vouch's own search, best first."""
+        return self._places(item.locator for item in self._search.search([query], scope, k=k))
 
-        Args:
-            query: the words.
-            scope: what may be found.
-            of: gives the name that is ranked, from the document's id in the set and the evidence.
-        """
-        found = self._search.search([query], scope, k=DEPTH)
-        return list(dict.fromkeys(of(self._ids[item.locator.document_id], item) for item in found))
+    def ask_by_words(self, query: str, scope: Scope, *, k: int) -> list[Place]:
+        """Return the places of the `k` best passages by BM25 alone."""
+        return self._shown(self._index.by_words(query, k, scope), scope)
+
+    def ask_by_vector(self, query: str, scope: Scope, *, k: int) -> list[Place]:
+        """Return the places of the `k` nearest passages by the embedding model that knows the query's language."""
+        return self._shown(self._by_vector(query, scope, k=k), scope)
+
+    def ask_by_both(self, query: str, scope: Scope, *, k: int) -> list[Place]:
+        """Return the places of the `k` best passages by the plain fusion of the two, with equal weights."""
+        rankings = (self._index.by_words(query, k, scope), self._by_vector(query, scope, k=k))
+        return self._shown(reciprocal_rank_fusion([[i for i, _ in ranking] for ranking in rankings])[:k], scope)
 
     def describe(self) -> dict[str, str | int]:
         """Return what the results depend on."""
         models = " ".join(embedder.identity for embedder in self._index.embedders)
         return {"embedder": models, "documents": len(self._ids), "passages": self._index.size}
+
+    def _by_vector(self, query: str, scope: Scope, *, k: int) -> list[tuple[int, float]]:
+        language = language_of(query)
+        embedder = next((one for one in self._index.embedders if language in one.languages), None)
+        if embedder is None:
+            return []
+        return self._index.by_vector(embedder, embedder.embed([query])[0], k, scope)
+
+    def _shown(self, hits: Iterable[tuple[int, float]], scope: Scope) -> list[Place]:
+        return self._places(passage.locator for passage in self._catalog.passages([i for i, _ in hits], scope))
+
+    def _places(self, locators: Iterable[Locator]) -> list[Place]:
+        return [
+            Place(document=self._ids[one.document_id], page=one.page or 0, start=one.start or 0, end=one.end or 0)
+            for one in locators
+        ]
 
     def _embed(self, group: Sequence[Source]) -> None:
         """Fill the cache for many documents at once, which lets their texts be sorted by length."""

@@ -6,36 +6,11 @@ import gzip
 import itertools
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from retrieval.evaluate import SUITES
-from tests.retrieval.tiny_model import write_tiny_model
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
-
-
-def run(suite: str, data: Path, model: Path, tmp_path: Path, **changes: Any) -> dict[str, Any]:
-    said: list[str] = []
-    options: dict[str, Any] = {"limit": None, "seed": 0} | changes
-    result = SUITES[suite](data, embedder_folder=model, workdir=tmp_path / "work", report=said.append, **options)
-    assert said
-    assert json.loads(json.dumps(result)) == result
-    assert set(result) == {"suite", "data", "n", "metrics", "intervals", "settings", "seconds"}
-    assert set(result["intervals"]) == set(result["metrics"])
-    for name, value in result["metrics"].items():
-        low, high = result["intervals"][name]
-        assert 0.0 <= low <= value <= high <= 1.0
-    return result
+from retrieval.errors import EmptyFile
+from tests.retrieval.evaluation.sets import run, write
 
 
 @pytest.fixture
@@ -152,6 +127,32 @@ def test_the_right_filing_is_searched_alone(filings: Path, model: Path, tmp_path
     assert run("finance-pages", filings, model, tmp_path)["metrics"]["hit@5_filing"] == 0.0
 
 
+def test_a_set_without_questions_is_refused(claims: Path, model: Path, tmp_path: Path):
+    write(claims / "queries_test.jsonl", [])
+    with pytest.raises(EmptyFile, match="no question"):
+        run("scifact", claims, model, tmp_path)
+
+
+def test_rivals_answer_the_same_questions(claims: Path, model: Path, tmp_path: Path):
+    result = run("scifact", claims, model, tmp_path, rivals="all")
+    assert set(result["rivals"]) == {"bm25", "dense", "rrf", "tutorial"}
+    assert set(result["latency_ms"]) == {"vouch", *result["rivals"]}
+    assert result["rivals"]["bm25"]["metrics"]["ndcg@10"] == 1.0
+    for rival in result["rivals"].values():
+        assert set(rival["metrics"]) == set(rival["intervals"]) == set(rival["differences"]) == set(result["metrics"])
+        for name, value in rival["metrics"].items():
+            difference = rival["differences"][name]
+            assert difference["mean"] == pytest.approx(result["metrics"][name] - value)
+            assert difference["interval"][0] <= difference["mean"] <= difference["interval"][1]
+
+
+def test_rivals_can_be_left_out(claims: Path, model: Path, tmp_path: Path):
+    assert run("scifact", claims, model, tmp_path, rivals="none")["rivals"] == {}
+    assert set(run("scifact", claims, model, tmp_path)["rivals"]) == {"bm25", "dense", "rrf"}
+    with pytest.raises(ValueError, match="everyone"):
+        run("scifact", claims, model, tmp_path, rivals="everyone")
+
+
 def test_nothing_is_left_but_the_embeddings(claims: Path, model: Path, tmp_path: Path):
     run("scifact", claims, model, tmp_path)
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["embeddings.db"]
@@ -164,6 +165,7 @@ def test_nothing_is_left_but_the_embeddings(claims: Path, model: Path, tmp_path:
         ("stard", "legal_stard"),
         ("medquad", "med_medquad"),
         ("finance-pages", "fin_financebench"),
+        ("cuad", "legal_cuad"),
     ],
 )
 def test_the_first_rows_of_the_shared_sets(shared_data: Path, model: Path, tmp_path: Path, suite: str, folder: str):
