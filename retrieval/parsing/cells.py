@@ -96,7 +96,7 @@ def tables(
         end = _notes(region, start)
         yield Piece(BlockKind.TABLE, _table(region[start:end], across[first + start]))
         yield from _texts([_single(row) for row in region[end:]])
-    yield from _texts(pending)
+    yield from _column(pending)
 
 
 def table_text(rows: Sequence[Sequence[str]], merges: Sequence[Merge] = ()) -> str:

@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
 
-from retrieval.errors import EncryptedFile
+from retrieval.errors import DamagedFile, EncryptedFile
 from retrieval.parsing import html, text
 from retrieval.parsing.clean import clean, one_line
 from retrieval.parsing.decode import decode
@@ -190,7 +190,10 @@ def _decoded(part: EmailMessage) -> str:
     content: Any = part.get_payload(decode=True)
     if not isinstance(content, bytes):
         return ""
-    return decode(content, charset=part.get_content_charset(), declared=part.get_content_type() == "text/html")
+    try:
+        return decode(content, charset=part.get_content_charset(), declared=part.get_content_type() == "text/html")
+    except DamagedFile:  # one part of many; the marks of what could not be decoded show where
+        return content.decode("utf-8", "replace")
 
 
 def _described(part: EmailMessage) -> str:

@@ -95,6 +95,22 @@ def _xlsx() -> bytes:
     return buffer.getvalue()
 
 
+def _shared_strings() -> bytes:
+    import xlsxwriter
+
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as workbook:
+        sheet = workbook.add_worksheet(CANARY)
+        rich = workbook.add_format({"bold": True, "num_format": "0.0%"})
+        for row in range(20):
+            sheet.write_row(row, 0, [f"Line {row % 5}", "shared", row / 7], rich)
+        sheet.write_rich_string(20, 0, "plain ", rich, "bold", " end")
+        sheet.merge_range(21, 0, 22, 2, "merged")
+        sheet.write_formula(23, 0, "=1+1", None, 2)
+        workbook.add_worksheet("Second").write(0, 0, "text")
+    return buffer.getvalue()
+
+
 def _csv() -> bytes:
     rows = [f'"Line {row}","a, b ""c""",{row * 7.5},2024-01-{row % 28 + 1:02d}' for row in range(60)]
     return "\r\n".join([f"{CANARY} figures", "", "Item,Text,Value,日期", *rows]).encode()
@@ -185,7 +201,7 @@ _MAKERS: dict[str, tuple[str, tuple[Callable[[], bytes], ...]]] = {
     "pdf": ("a.pdf", (lambda: _pdf(compressed=1), lambda: _pdf(compressed=0))),
     "docx": ("a.docx", (_docx,)),
     "pptx": ("a.pptx", (_pptx,)),
-    "xlsx": ("a.xlsx", (_xlsx,)),
+    "xlsx": ("a.xlsx", (_xlsx, _shared_strings)),
     "csv": ("a.csv", (_csv,)),
     "html": ("a.html", (_html,)),
     "eml": ("a.eml", (_eml,)),

@@ -8,6 +8,7 @@ import zipfile
 
 import openpyxl
 import pytest
+import xlsxwriter
 from openpyxl.chart import BarChart
 from openpyxl.styles import Font, PatternFill
 
@@ -254,6 +255,19 @@ def test_the_child_reads_it_whatever_the_file_is_called(sheet, limits):
         empty = sheet(lambda one: None, name="empty.xlsx")
         with pytest.raises(NoText):
             parse(empty, name="empty.xlsx", limits=limits, sandbox=sandbox)
+
+
+def test_strings_that_cells_share_are_read(tmp_path):
+    path = tmp_path / "other.xlsx"
+    with xlsxwriter.Workbook(path) as workbook:
+        one = workbook.add_worksheet("Sheet1")
+        bold = workbook.add_format({"bold": True})
+        one.write_row(0, 0, ["Item", "Value"])
+        one.write_rich_string(1, 0, "plain ", bold, "bold", " end")
+        one.write_formula(1, 1, "=1+1", None, 2)
+        one.write_row(2, 0, ["Item", "Value"])
+    assert "xl/sharedStrings.xml" in zipfile.ZipFile(path).namelist()
+    assert blocks(path) == [("table", "Item | Value\nplain bold end | 2\nItem | Value")]
 
 
 def test_the_reader_starts_without_numpy():
