@@ -122,6 +122,23 @@ class Catalog:
                 raise _not_found()
             return document_of(row)
 
+    def find(
+        self, scope: Scope, *, ids: Sequence[str] = (), sha256: Sequence[str] = (), collection: str, label: str
+    ) -> builtins.list[Document]:
+        """Return the documents with these ids, and those with these bytes in one collection under one label.
+
+        What the scope does not see is left out; the order is none.
+        """
+        there = and_(DocumentRow.collection == collection, DocumentRow.label == label)
+        wanted: builtins.list[ColumnElement[bool]] = [DocumentRow.id.in_(some) for some in portions(ids)]
+        wanted += [and_(DocumentRow.sha256.in_(some), there) for some in portions(sha256)]
+        found: dict[str, Document] = {}
+        with Session(self._engine) as session:
+            for some in wanted:
+                rows = session.scalars(select(DocumentRow).where(some, _visible(scope)))
+                found.update((row.id, document_of(row)) for row in rows)
+        return [*found.values()]
+
     def list(self, scope: Scope, *, collection: str | None = None, limit: int = 100, offset: int = 0) -> list[Document]:
         """Return the documents that the scope may see, newest first."""
         wanted = select(DocumentRow).where(_visible(scope), _in(collection))

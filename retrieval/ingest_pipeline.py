@@ -141,7 +141,7 @@ class IngestPipeline:
                 claim = self._claim()
                 self._empty = claim is None
                 if claim is None:
-                    if self._arrived.wait(_POLL_S):
+                    if self._arrived.wait(_POLL_S) and not self._stop.is_set():
                         self._arrived.clear()
                 else:
                     self._arrived.set()  # there may be more, for the others

@@ -6,11 +6,12 @@ Every route works within the caller's scope: a document that the caller may not 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from fastapi.responses import FileResponse, JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.failures import error_body
 from app.api.guard import Caller, TheService
@@ -30,6 +31,23 @@ class DocumentList(BaseModel):
 
     documents: list[Document]
     total: int
+
+
+class Wanted(BaseModel):
+    """Documents by id, or by the SHA-256 of their bytes in one collection under one label."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[str] = Field(default=[], max_length=500)
+    sha256: list[str] = Field(default=[], max_length=500)
+    collection: str | None = Field(default=None, description="For `sha256`; the service's default when left out.")
+    label: str | None = Field(default=None, description="For `sha256`; the service's default when left out.")
+
+
+class DocumentStates(BaseModel):
+    """Those of the wanted documents that are there for the caller, in no order."""
+
+    documents: list[Document]
 
 
 class PageView(BaseModel):
@@ -70,6 +88,7 @@ async def add(
         str | None,
         Form(max_length=512, description="Where it came from; other bytes from there replace the earlier ones."),
     ] = None,
+    bulk: Annotated[bool, Form(description="They come with many others: single documents go first.")] = False,
 ) -> JSONResponse:
     """Take documents in; each is read in the background, and its state can be watched.
 
@@ -81,7 +100,8 @@ async def add(
     for file in files:
         name = file.filename or "document"
         try:
-            taken.append(await asyncio.to_thread(service.add, file.file, name, caller, collection, label, source))
+            adding = partial(service.add, file.file, name, caller, collection, label, source, bulk=bulk)
+            taken.append(await asyncio.to_thread(adding))
         except RetrievalError as error:
             refused.append((name, error))
     if refused and not taken:
@@ -93,6 +113,23 @@ async def add(
         },
         status_code=202,
     )
+
+
+@router.post("/lookup", summary="State of many documents")
+async def look_up(wanted: Wanted, caller: Caller, service: TheService) -> DocumentStates:
+    """Return the documents with these ids or bytes; what the caller may not see is left out.
+
+    A client that adds many files asks here how far they are, and beforehand which of them are known.
+    """
+    found = await asyncio.to_thread(
+        service.catalog.find,
+        caller.scope(),
+        ids=wanted.ids,
+        sha256=wanted.sha256,
+        collection=wanted.collection or service.settings.default_collection,
+        label=wanted.label or service.settings.default_label,
+    )
+    return DocumentStates(documents=found)
 
 
 @router.get("/{document_id}", summary="State of a document")

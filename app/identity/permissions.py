@@ -53,6 +53,9 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/v1/domains"): Access(Permission.ASK, exempt="names of domains"),
         ("GET", "/v1/documents"): Access(Permission.READ, record="document.list"),
         ("POST", "/v1/documents"): Access(Permission.WRITE, recorded_by="app.api.documents"),
+        ("POST", "/v1/documents/lookup"): Access(
+            Permission.READ, exempt="state of documents whose ids or bytes the caller has, polled while they are read"
+        ),
         ("GET", "/v1/documents/{document_id}"): Access(
             Permission.READ, exempt="state of one document, polled while it is read in"
         ),

@@ -187,7 +187,7 @@ def test_the_file_itself_comes_back_to_be_saved_and_the_ledger_knows(make_servic
     service = make_service()
     page = "<html><body><h1>Report</h1><script>alert(1)</script><p>The covenant ratio is 3.5.</p></body></html>"
     with serving(service) as client:
-        document = add(client, '年报 2022.html', page)
+        document = add(client, "年报 2022.html", page)
         reply = client.get(f"/v1/documents/{document['id']}/file")
         downloads = [entry.event.body for entry in service.ledger.find(action="document.download")]
     assert reply.content == page.encode()
@@ -206,3 +206,39 @@ def test_a_hostile_name_is_only_a_name(make_service: Make, name: str) -> None:
     assert document["state"] == "ready"
     outside = [path for path in service.settings.data_dir.parent.rglob("passwd*")]
     assert outside == []
+
+
+def test_many_documents_are_looked_up_by_id_or_bytes_within_the_scope(make_service: Make) -> None:
+    service = make_service(environ={"VOUCH_AUTH": "keys"})
+    default, both = frozenset({"default"}), frozenset({"staff", "board"})
+    writer = service.keys.create("writer", role=Role.CONTRIBUTOR, labels=both, collections=default)
+    reader = service.keys.create("reader", role=Role.READER, labels=frozenset({"staff"}), collections=default)
+    with serving(service) as client:
+        mine = {"Authorization": f"Bearer {writer}"}
+        made = [
+            client.post(
+                "/v1/documents",
+                files={"files": (f"{label}.txt", b"The same words for both.")},
+                data={"label": label, "bulk": "true"},
+                headers=mine,
+            ).json()["documents"][0]
+            for label in ("staff", "board")
+        ]
+        assert made[0]["sha256"] == made[1]["sha256"]
+
+        def found(headers: dict[str, str], **wanted: object) -> set[str]:
+            reply = client.post("/v1/documents/lookup", json=wanted, headers=headers)
+            assert reply.status_code == 200, reply.text
+            return {document["id"] for document in reply.json()["documents"]}
+
+        ids, digest = [document["id"] for document in made], made[0]["sha256"]
+        assert found(mine, ids=[*ids, "0" * 32]) == set(ids)
+        assert found(mine, sha256=[digest], label="board") == {ids[1]}
+        assert found(mine, sha256=[digest, "0" * 64], label="staff") == {ids[0]}
+        assert found(mine, sha256=[digest], label="nobody's") == set()
+        theirs = {"Authorization": f"Bearer {reader}"}
+        assert found(theirs, ids=ids) == {ids[0]}
+        assert found(theirs, sha256=[digest], label="board") == set()
+        assert found(theirs) == set()
+        too_many = client.post("/v1/documents/lookup", json={"ids": ["x"] * 501}, headers=mine)
+        assert too_many.status_code == 422

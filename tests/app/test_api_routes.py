@@ -58,6 +58,8 @@ def call(client: httpx.Client, method: str, path: str, ids: dict[str, str]) -> h
     extra: dict[str, Any] = {}
     if (method, path) == ("POST", "/v1/documents"):
         extra = {"files": {"files": ("other.md", b"# Other\n\nSomething else stands here.\n")}}
+    elif path == "/v1/documents/lookup":
+        extra = {"json": {"ids": [ids.get("document_id", "0")]}}
     elif path == "/v1/ask":
         extra = {"json": {"question": "What was the revenue in 2025?", "stream": False}}
     elif path == "/v1/chat/completions":
