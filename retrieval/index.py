@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder, Vectors
 from retrieval.errors import IndexDamaged
 from retrieval.lexical import LexicalIndex
+from retrieval.packing import pack, unpack
 from retrieval.stores.contract import VectorStore
 from retrieval.stores.faiss_store import FaissStore
 from retrieval.types import Scope
@@ -31,27 +32,10 @@ from retrieval.visibility import Group, Ids, Visibility
 
 __all__ = ["Held", "PassageIndex", "pack", "unpack"]
 
-_STORED: Final = np.dtype("<f2")
-"""Embeddings are kept as float16: half the room, and cosines that differ by less than 0.001."""
-
 _ENTRIES_A_STEP: Final = 4096  # bounds the memory of a rebuild
 _NO_IDS: Final[Ids] = np.empty(0, dtype=np.int64)
 
 _log = structlog.get_logger()
-
-
-def pack(vector: Vectors) -> bytes:
-    """Return a vector as the catalog keeps it: float16, little-endian."""
-    return vector.astype(_STORED).tobytes()
-
-
-def unpack(rows: Iterable[bytes], *, dimension: int) -> Vectors:
-    """Return stored vectors as unit rows, (n, dimension)."""
-    flat = np.frombuffer(b"".join(rows), dtype=_STORED).astype(np.float32)
-    vectors = flat.reshape(-1, dimension)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +191,7 @@ class PassageIndex:
         started = time.monotonic()
         generation, documents = self._catalog.searchable()
         empty = [n for n in range(len(self._stores)) if not (documents and self._restore(n, generation))]
-        self._follow(generation, documents, filling=empty)
+        self._follow(generation, documents, filling=empty, held={n: self._stores[n].ids() for n in empty})
         if not empty:
             self._saved = generation
         seconds = round(time.monotonic() - started, 3)
@@ -220,13 +204,27 @@ class PassageIndex:
             if len(store.ids()) != self._catalog.embedded(embedder.identity):
                 raise IndexDamaged("The snapshot lacks passages.", remedy="Nothing to do: it is rebuilt.")
         except IndexDamaged as damage:
-            store.clear()
             _log.warning("index.rebuilding", reason=damage.message)
-            return False
-        return True
+        else:
+            return True
+        try:
+            store.resume()
+        except IndexDamaged:
+            store.clear()
+        return False
 
-    def _follow(self, generation: int, documents: list[Searchable], *, filling: Sequence[int]) -> None:
-        """Take over these documents; the stores of the numbers `filling` lack the vectors of those that are new."""
+    def _follow(
+        self,
+        generation: int,
+        documents: list[Searchable],
+        *,
+        filling: Sequence[int],
+        held: Mapping[int, Ids] = MappingProxyType({}),
+    ) -> None:
+        """Take over these documents; the stores of the numbers `filling` lack vectors of those that are new.
+
+        `held` says what such a store has already of all documents; what is no document's is removed.
+        """
         wanted = {document.id: document for document in documents}
         gone = np.concatenate([_NO_IDS, *(self._passages[i] for i in self._documents if i not in wanted)])
         passages = {i: ids for i, ids in self._passages.items() if i in wanted}
@@ -234,16 +232,19 @@ class PassageIndex:
         lexical.remove(gone.tolist())
         new = [i for i in wanted if i not in passages]
         identities = [self.embedders[number].identity for number in filling]
+        proven: dict[int, list[Ids]] = {number: [_NO_IDS] for number in filling}
         for step in _steps(self._catalog.contents(new, embedders=identities)):
             lexical.add([entry.id for entry in step], [_words(entry) for entry in step])
             for number in filling:
-                self._add_vectors(number, step)
+                proven[number].append(self._add_vectors(number, step, held.get(number, _NO_IDS)))
             for document_id, ids in _by_document(step).items():
                 passages[document_id] = np.append(passages.get(document_id, _NO_IDS), ids)
         for document_id in new:
             passages.setdefault(document_id, _NO_IDS)
         visibility = Visibility.of(Group(label=d.label, collection=d.collection, ids=passages[d.id]) for d in documents)
         lexical.ready()
+        for number, ids in held.items():
+            self._stores[number].remove(np.setdiff1d(ids, np.concatenate(proven[number])))
         for store in self._stores:
             store.remove(gone)
         self._lexical, self._visibility = lexical, visibility  # new passages can be found from here on
@@ -251,12 +252,15 @@ class PassageIndex:
             store.visibility = visibility
         self._documents, self._passages, self._generation = MappingProxyType(wanted), passages, generation
 
-    def _add_vectors(self, number: int, entries: list[IndexEntry]) -> None:
+    def _add_vectors(self, number: int, entries: list[IndexEntry], held: Ids) -> Ids:
+        """Add what the store does not hold; return all that it should."""
         embedder = self.embedders[number]
-        kept = [(entry.id, entry.vectors[embedder.identity]) for entry in entries if embedder.identity in entry.vectors]
-        if kept:
-            rows = unpack((row for _, row in kept), dimension=embedder.dimension)
-            self._stores[number].add([i for i, _ in kept], rows)
+        kept = {entry.id: entry.vectors[embedder.identity] for entry in entries if embedder.identity in entry.vectors}
+        ids = np.array(list(kept), dtype=np.int64)
+        if len(missing := ids[np.isin(ids, held, invert=True)].tolist()):
+            rows = unpack((kept[i] for i in missing), dimension=embedder.dimension)
+            self._stores[number].add(missing, rows)
+        return ids
 
 
 def _words(entry: IndexEntry) -> str:

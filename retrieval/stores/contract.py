@@ -98,6 +98,14 @@ class VectorStore(LangChainVectorStore):
             IndexDamaged: it does not verify, or was taken at another generation.
         """
 
+    def resume(self) -> None:
+        """Replace the content by what was left, of whatever generation; who calls brings it up to date by its ids.
+
+        Raises:
+            IndexDamaged: nothing that is whole, and of this model, was left.
+        """
+        self.restore(self.verify())
+
     # LangChain's interface
 
     @property

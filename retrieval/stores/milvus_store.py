@@ -6,9 +6,9 @@ not yet anybody's is kept back until it is, so that it is written once.
 
 What the contract calls a snapshot is on disk elsewhere already: Milvus is durable by itself. So `snapshot` writes a
 manifest row that vouches for the rows as they stand (generation of the catalog, model, dimension, count); the first
-change after it takes the manifest back; and `restore` adopts the rows when there is a manifest, and it fits. Rows that
-nobody vouches for are not adopted: the store is empty until rows are restored or added, and the first change without a
-restore begins with no rows.
+change after it opens the manifest, which then says no more than whose rows these are. `restore` adopts the rows that a
+closed manifest vouches for; `resume` adopts them with an open one too, for whoever compares their ids with the catalog.
+Rows are not adopted by themselves: a store is empty until then, and the first change without either begins with none.
 
 Not covered: two processes that write the same collection. The service is the one writer; commands only read.
 """
@@ -37,6 +37,7 @@ _FORMAT: Final = 1
 _MOST_WAITING: Final = 50_000
 """Rows that are kept back until somebody may see them: 75 MB at 384 dimensions. More are written as nobody's."""
 
+_NONE: Final = -1  # generation of an open manifest
 _NO_ROW: Final = -1
 _NO_GROUP: Final = 0
 
@@ -51,6 +52,7 @@ class _Manifest(BaseModel):
     dimension: int
     count: int
     generation: int
+    open: bool = False
 
 
 class MilvusStore(VectorStore):
@@ -83,7 +85,7 @@ class MilvusStore(VectorStore):
         self._rows = MilvusRows(uri, token, name=name, index=index, timeout_s=timeout_s)
         self._changing = threading.RLock()
         self._adopted = False  # whether the collection's rows are this store's
-        self._vouched = False  # whether the manifest is there
+        self._vouched = False  # whether the manifest is closed
         self._placed: dict[int, Run] = {}  # by id // RUN: number of the place that each row carries, or _NO_ROW
         self._places: dict[Place, int] = {NOBODY: _NO_GROUP}
         self._followed: dict[int, Run | None] = {}  # runs of the visibility that `_placed` says already
@@ -125,7 +127,7 @@ class MilvusStore(VectorStore):
             some = where[wanted[where] == number]
             ids = some + at * RUN
             waiting = np.isin(ids, list(self._waiting))
-            self._disown()
+            self._open()
             self._put(ids[waiting].tolist(), names[number])
             self._rows.place(ids[~waiting], names[number])
             self._placed[at][some] = number
@@ -161,7 +163,7 @@ class MilvusStore(VectorStore):
         order = len(numbers) - 1 - last  # ascending ids
         with self._changing:
             self._own()
-            self._disown()
+            self._open()
             table = self._numbers_of(self._visibility)
             names = {number: place for place, number in self._places.items()}
             for at, start, stop in stretches(numbers[order]):
@@ -184,7 +186,7 @@ class MilvusStore(VectorStore):
         if not len(gone):
             return
         with self._changing:
-            self._disown()
+            self._open()
             self._rows.remove(gone)
             for at, start, stop in stretches(gone):
                 self._placed[at][gone[start:stop] - at * RUN] = _NO_ROW
@@ -217,22 +219,16 @@ class MilvusStore(VectorStore):
         """Forget all vectors. There is no snapshot apart from them: the next start fills the store from the catalog."""
         with self._changing:
             self._rows.make(self._embedder.dimension)
-            self._adopted, self._vouched = True, False
             self._placed, self._followed, self._waiting = {}, {}, {}
+            self._adopted, self._vouched = True, False
+            self._write(generation=_NONE, opened=True)
 
     def snapshot(self, generation: int) -> None:
         """Vouch for the rows as they stand. They are durable already, so nothing is copied."""
         with self._changing:
             self._own()
             self._put(list(self._waiting), NOBODY)
-            manifest = _Manifest(
-                format=_FORMAT,
-                embedder=self._embedder.identity,
-                dimension=self._embedder.dimension,
-                count=len(self.ids()),
-                generation=generation,
-            )
-            self._rows.vouch(manifest.model_dump_json())
+            self._write(generation=generation, opened=False)
             self._vouched = True
 
     def verify(self) -> int:
@@ -245,15 +241,18 @@ class MilvusStore(VectorStore):
         if manifest.generation != generation:
             raise _damaged("are of an older or newer catalog")
         with self._changing:
-            self._placed, self._followed, self._waiting = {}, {}, {}
-            count = 0
-            for i, place in self._rows.read():
-                count += 1
-                self._run(i // RUN)[i % RUN] = self._places.setdefault(place, len(self._places))
-            if count != manifest.count or len(self.ids()) != count:
-                self._placed = {}
+            self._adopt()
+            if len(self.ids()) != manifest.count:
+                self._placed, self._adopted = {}, False
                 raise _damaged("are not as many as their manifest says")
-            self._adopted = self._vouched = True
+            self._vouched = True
+
+    def resume(self) -> None:
+        """Adopt the rows as they are, when they are this model's, whoever ended in the middle of what."""
+        manifest = self._stated()
+        with self._changing:
+            self._adopt()
+            self._vouched = not manifest.open
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
@@ -272,13 +271,40 @@ class MilvusStore(VectorStore):
         if not self._adopted:
             self.clear()
 
-    def _disown(self) -> None:
-        """Take the manifest back before anything changes: a crash in between must not leave one that is wrong."""
+    def _adopt(self) -> None:
+        """Take the rows for this store's, and read what each of them carries."""
+        self._placed, self._followed, self._waiting = {}, {}, {}
+        for i, place in self._rows.read():
+            self._run(i // RUN)[i % RUN] = self._places.setdefault(place, len(self._places))
+        self._adopted = True
+
+    def _open(self) -> None:
+        """Open the manifest before anything changes: a crash in between must not leave one that is wrong."""
         if self._vouched:
-            self._rows.disown()
+            self._write(generation=_NONE, opened=True)
             self._vouched = False
 
+    def _write(self, *, generation: int, opened: bool) -> None:
+        manifest = _Manifest(
+            format=_FORMAT,
+            embedder=self._embedder.identity,
+            dimension=self._embedder.dimension,
+            count=len(self.ids()),
+            generation=generation,
+            open=opened,
+        )
+        self._rows.vouch(manifest.model_dump_json())
+
     def _proven(self) -> _Manifest:
+        manifest = self._stated()
+        if manifest.open:
+            raise _damaged("were changed since their manifest was written")
+        if self._rows.count() != manifest.count:
+            raise _damaged("are not as many as their manifest says")
+        return manifest
+
+    def _stated(self) -> _Manifest:
+        """Return the manifest, open or not, when it is of rows of this model."""
         text = self._rows.manifest() if self._rows.exists() else None
         if text is None:
             raise _damaged("have no manifest")
@@ -290,8 +316,6 @@ class MilvusStore(VectorStore):
             raise _damaged("were written by another version")
         if (manifest.embedder, manifest.dimension) != (self._embedder.identity, self._embedder.dimension):
             raise _damaged("are of another embedding model")
-        if self._rows.count() != manifest.count:
-            raise _damaged("are not as many as their manifest says")
         return manifest
 
 

@@ -260,6 +260,19 @@ class VectorStoreContract(ABC):
         with pytest.raises(IndexDamaged, match="model"):
             again.restore(7)
 
+    def test_what_was_left_is_resumed_whatever_its_generation(self, full: VectorStore, tmp_path: Path):
+        full.snapshot(3)
+        again = self.build(tmp_path, WordEmbedder())
+        again.resume()
+        assert sorted(again.ids()) == [1, 2, 3, 4]
+        again.add([5], np.stack([unit(0)]))
+        again.snapshot(4)
+        third = self.build(tmp_path, WordEmbedder())
+        third.resume()
+        assert sorted(third.ids()) == [1, 2, 3, 4, 5]
+        with pytest.raises(IndexDamaged, match="model"):
+            self.build(tmp_path, WordEmbedder("words@2")).resume()
+
     def test_there_is_no_snapshot_before_the_first(self, store: VectorStore):
         with pytest.raises(IndexDamaged):
             store.verify()

@@ -215,6 +215,23 @@ def test_a_stale_snapshot_is_rebuilt(house: House):
     assert index.size == 1
 
 
+def test_of_a_stale_snapshot_only_the_difference_is_made_anew(house: House, monkeypatch: pytest.MonkeyPatch):
+    gone = house.put("loan rate", "loan terms")
+    house.put("loan book")
+    house.find("loan")
+    house.index.save()
+    house.catalog.delete(gone.id, ALL)
+    house.put("loan account")
+    index = PassageIndex(house.catalog, [WordEmbedder()], folder=house.folder / "index")
+    store, added = index._stores[0], []
+    add = store.add
+    monkeypatch.setattr(store, "add", lambda ids, rows: (added.extend(ids), add(ids, rows)))
+    index.load()
+    assert len(added) == 1
+    assert sorted(store.ids()) == sorted(index.held().words) == [3, 4]
+    assert len(HybridSearch(house.catalog, index).search(["loan"], ALL, k=5)) == 2
+
+
 def test_vectors_of_another_model_are_not_mixed_in(house: House):
     house.put("loan rate")
     house.find("loan")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.errors import IndexDamaged, StoreUnavailable
@@ -89,7 +89,8 @@ def test_a_label_of_any_name_lets_through_itself_alone(store: MilvusStore, label
     assert seen(store, ALL) == [1, 2, 3]
 
 
-@given(st.frozensets(st.text()), st.frozensets(st.text()))
+@settings(max_examples=40, deadline=None)
+@given(st.frozensets(st.text(max_size=9), max_size=3), st.frozensets(st.text(max_size=9), max_size=3))
 def test_an_expression_holds_digests_and_fixed_words_only(labels: frozenset[str], collections: frozenset[str]):
     said = expression(Scope(subject="s", labels=labels, collections=collections))
     if not labels or not collections:
@@ -225,12 +226,35 @@ def test_restored_rows_know_their_places(saved: MilvusStore, tmp_path: Path, mon
     ],
     ids=["add", "remove", "visibility", "clear"],
 )
-def test_the_first_change_takes_the_manifest_back(saved: MilvusStore, tmp_path: Path, change: Any):
+def test_the_first_change_opens_the_manifest(saved: MilvusStore, tmp_path: Path, change: Any):
     change(saved)
     with pytest.raises(IndexDamaged, match="manifest"):
         build(tmp_path).verify()
     saved.snapshot(8)
     assert build(tmp_path).verify() == 8
+
+
+def test_what_was_left_in_the_middle_is_resumed(saved: MilvusStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    saved.remove([1])
+    saved.add([9], np.stack([unit(0)]))
+    saved.visibility = saved.visibility.changed([Group(label="staff", collection="c", ids=[9])])
+    again = build(tmp_path)
+    again.resume()
+    assert sorted(again.ids()) == [2, 3, 4, 9]
+    calls = counted(again, monkeypatch)
+    again.visibility = saved.visibility
+    assert calls == []
+    again.snapshot(8)
+    third = build(tmp_path)
+    third.resume()
+    assert third.verify() == 8
+
+
+def test_rows_of_another_model_are_not_resumed(saved: MilvusStore, tmp_path: Path):
+    with pytest.raises(IndexDamaged, match="model"):
+        build(tmp_path, WordEmbedder("words@2")).resume()
+    with pytest.raises(IndexDamaged, match="manifest"):
+        build(tmp_path, name="never").resume()
 
 
 def test_nothing_changed_is_no_change(saved: MilvusStore):
