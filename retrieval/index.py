@@ -243,8 +243,8 @@ class PassageIndex:
             passages.setdefault(document_id, _NO_IDS)
         visibility = Visibility.of(Group(label=d.label, collection=d.collection, ids=passages[d.id]) for d in documents)
         lexical.ready()
-        for number, ids in held.items():
-            self._stores[number].remove(np.setdiff1d(ids, np.concatenate(proven[number])))
+        for number, there in held.items():
+            self._stores[number].remove(np.setdiff1d(there, np.concatenate(proven[number])))
         for store in self._stores:
             store.remove(gone)
         self._lexical, self._visibility = lexical, visibility  # new passages can be found from here on
