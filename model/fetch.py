@@ -99,12 +99,14 @@ class _Fetch:
         return missing
 
     def _from_hub(self, missing: list[WeightFile]) -> str:
+        repository = self._card.source.hub_repository
+        if repository is None:
+            return "it does not have them"
         self._tell("asking the model hub", 0, total=0)
         folder = self._coming / "hub"
         folder.mkdir(exist_ok=True)
         child = Child(
-            [sys.executable, "-m", "model._hub", self._card.source.hub_repository, str(folder)]
-            + [file.name for file in missing],
+            [sys.executable, "-m", "model._hub", repository, str(folder)] + [file.name for file in missing],
             log=self._coming / "hub.log",
         )
         try:

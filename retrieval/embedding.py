@@ -75,16 +75,23 @@ class Embedder:
     and fusing its ranking of Chinese text with BM25 makes the result worse than BM25 alone.
     """
 
-    languages: Final = frozenset({"en"})
-
-    def __init__(self, folder: Path, *, threads: int = 0, precision: Precision | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        languages: frozenset[str] = frozenset({"en"}),
+        threads: int = 0,
+        precision: Precision | None = None,
+    ) -> None:
         """Remember where the model is; nothing is read yet.
 
         Args:
             folder: a sentence-transformers folder with safetensors weights.
+            languages: the languages of the texts that are left to it.
             threads: cores to compute on, a setting of the whole process; 0 leaves it as it is.
             precision: of the linear layers; None tries which is fastest here.
         """
+        self.languages: Final = languages
         self._folder = folder
         self._threads = threads
         self._precision = precision
@@ -111,10 +118,12 @@ class Embedder:
         """Say whether a lower-case English word is one that the model knows as a whole.
 
         A WordPiece vocabulary holds the most frequent words of its training text and cuts the rest into pieces: it
-        knows "highest" and "salary", not "warfarin" or a company's name.
+        knows "highest" and "salary", not "warfarin" or a company's name. A model with another kind of vocabulary knows
+        no word as common.
         """
         if self._words is None:
-            lines = (self._folder / _VOCABULARY).read_text(encoding="utf-8").split("\n")
+            vocabulary = self._folder / _VOCABULARY
+            lines = vocabulary.read_text(encoding="utf-8").split("\n") if vocabulary.exists() else []
             self._words = frozenset(line for line in lines if not line.startswith("##"))
         return word in self._words
 
@@ -148,7 +157,7 @@ class Embedder:
         transformers_logging.disable_progress_bar()  # it writes to the terminal of whoever embeds
         if self._threads:
             torch.set_num_threads(self._threads)
-        precision = self._precision or _fastest(torch)
+        precision = self._precision or _fastest()
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         model = SentenceTransformer(
             str(self._folder),
@@ -174,11 +183,13 @@ def _batches(texts: Sequence[str], *, most_tokens: int) -> Iterator[list[int]]:
         at += size
 
 
-def _fastest(torch: Any) -> Precision:
+def _fastest() -> Precision:
     """Return the precision in which a feed-forward layer of the usual size takes least time, best of five tries each.
 
     PyTorch without integer kernels for this processor is no error: int8 is then not among those that are tried.
     """
+    import torch
+
     from retrieval.quantized import QuantizedLinear
 
     layer, rows = torch.nn.Linear(384, 1536), torch.ones(1024, 384)

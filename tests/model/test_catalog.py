@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from model.catalog import CATALOG, DEFAULT_EMBEDDER, DEFAULT_MODEL, ModelCard, card
+from model.catalog import CATALOG, DEFAULT_EMBEDDER, DEFAULT_MODEL, MULTILINGUAL_EMBEDDER, ModelCard, card
 from model.errors import ModelError
 
 CARDS = [pytest.param(entry, id=entry.name) for entry in CATALOG.values()]
@@ -13,6 +13,7 @@ CARDS = [pytest.param(entry, id=entry.name) for entry in CATALOG.values()]
 def test_the_defaults_are_in_the_catalog() -> None:
     assert card(DEFAULT_MODEL).name == DEFAULT_MODEL
     assert card(DEFAULT_EMBEDDER).name == DEFAULT_EMBEDDER
+    assert card(MULTILINGUAL_EMBEDDER).name == MULTILINGUAL_EMBEDDER
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:
@@ -42,7 +43,7 @@ def test_every_file_is_pinned(entry: ModelCard) -> None:
 @pytest.mark.parametrize("entry", CARDS)
 def test_no_host_is_named(entry: ModelCard) -> None:
     assert "://" not in entry.to_json()
-    assert re.fullmatch(r"[\w.-]+/[\w.-]+", entry.source.hub_repository)
+    assert entry.source.hub_repository is None or re.fullmatch(r"[\w.-]+/[\w.-]+", entry.source.hub_repository)
 
 
 @pytest.mark.parametrize("entry", CARDS)
