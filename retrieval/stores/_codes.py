@@ -36,7 +36,6 @@ _A_CODE: Final = 4  # numbers that one code stands for
 _SAMPLED_A_CELL: Final = 40  # k-means needs some 40 vectors a centre; FAISS warns below
 _CODEBOOK_SAMPLE: Final = 65_536
 _PROBED: Final = 64  # cells' worth of rows that an unrestricted search looks at: see docs/log.md for recall by it
-_CELLS_AT_MOST: Final = 4096
 
 
 class Codes:

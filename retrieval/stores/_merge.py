@@ -71,9 +71,8 @@ def merged(
     """
     ids, source, row = _order(sources)
     if len(ids) < flat_below:
-        dtype = DTYPES["f4"]
         rows = [block for _, block in _blocks(sources, source, row)]
-        return Segment.fresh(name, ids, MemoryRows(np.concatenate(rows).astype(dtype) if rows else _no_rows(sources)))
+        return Segment.fresh(name, ids, MemoryRows(np.concatenate(rows) if rows else _no_rows(sources)))
     files = {"ids": write_proven(folder / f"{name}.ids", [ids])}
     halved = (block.astype(DTYPES["f2"]) for _, block in _paced(_blocks(sources, source, row), pause))
     files["rows"] = write_proven(folder / f"{name}.rows", halved)

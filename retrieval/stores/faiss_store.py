@@ -17,9 +17,9 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
@@ -105,6 +105,7 @@ class FaissStore(VectorStore):
         self._writing = threading.RLock()
         self._view: _View | None = None  # at the first use, since the model's folder may still be on its way
         self._busy: frozenset[str] = frozenset()  # names of the segments that are being merged
+        self._in_bulk = False
         self._migration = Migration(self._migrate)
 
     # reading: takes the view of the moment, and no lock
@@ -169,12 +170,23 @@ class FaissStore(VectorStore):
         with self._writing:
             self._view = None
 
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """Merge nothing while much comes in, and all of it once at the end, in the thread that brought it in."""
+        self._in_bulk = True
+        try:
+            yield
+        finally:
+            self._in_bulk = False
+        self.settle()
+
     def settle(self) -> None:
-        """Wait until everything is of the kind that suits its size; new vectors may come in meanwhile."""
+        """Bring everything into the kind that suits its size, in this thread: somebody waits for it."""
         with self._writing:
             self._seal()
-            self._tidy()
         self._migration.wait()
+        while self._migrate(lambda: None):
+            pass
 
     def close(self) -> None:
         """Stop what runs in the background and remove what it left half-made. The store still answers."""
@@ -297,7 +309,7 @@ class FaissStore(VectorStore):
 
     def _tidy(self) -> None:
         """Merge small segments at once, and have large ones merged in the background."""
-        while due := self._due():
+        while not self._in_bulk and (due := self._due()):
             if sum(segment.living for segment in due) >= self._flat_below:
                 self._migration.start()
                 return
