@@ -38,12 +38,52 @@ _PER_CENTS: Final = 4  # signs that count; more are a mistake
 _TOO_WIDE: Final = "########"
 
 
+_Tokens = tuple[tuple[str, str], ...]
+
+_COMMON: Final = re.compile(r"(L*)(#,##0|#*0)(?:\.(0+))?([L%]*)")  # over one letter a token, L for words
+_COMMON_LIMIT: Final = 1e15
+_COMMON_DECIMALS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """A section of the common form: words, one number with its decimals, words. Most cells have one."""
+
+    before: str
+    grouped: bool
+    decimals: int
+    after: str
+    per_cents: int
+
+    @classmethod
+    def of(cls, tokens: _Tokens) -> _Common | None:
+        letters = "".join("L" if kind == "literal" else text if len(text) == 1 else "X" for kind, text in tokens)
+        found = _COMMON.fullmatch(letters)
+        if found is None or len(found.group(3) or "") > _COMMON_DECIMALS:
+            return None
+        texts = [text for _, text in tokens]
+        return cls(
+            before="".join(texts[: found.end(1)]),
+            grouped="," in found.group(2),
+            decimals=len(found.group(3) or ""),
+            after="".join(texts[found.start(4) :]),
+            per_cents=min(found.group(4).count("%"), _PER_CENTS),
+        )
+
+    def write(self, number: Decimal, *, negative: bool) -> str:
+        """Write a number that is not negative, with a sign if that is asked for and it is not rounded to zero."""
+        rounded = number.scaleb(2 * self.per_cents).quantize(Decimal(1).scaleb(-self.decimals), ROUND_HALF_UP)
+        sign = "-" if negative and rounded else ""
+        return f"{sign}{self.before}{rounded:{',' if self.grouped else ''}f}{self.after}".strip()
+
+
 @dataclass(frozen=True, slots=True)
 class _Section:
     """The tokens of one section, as (kind, text), and the test that chooses it, if it says one."""
 
-    tokens: tuple[tuple[str, str], ...]
+    tokens: _Tokens
     test: tuple[str, Decimal] | None = None
+    common: _Common | None = None
 
     def has(self, kind: str) -> bool:
         return any(one == kind for one, _ in self.tokens)
@@ -53,6 +93,8 @@ def shown(value: Shown, code: str = "General") -> str:
     """Return what a reader sees of a value under a format code; nothing where the code shows nothing."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    if code == "General" and isinstance(value, str):
+        return value
     sections = _sections(code[:_LONGEST_CODE])
     if isinstance(value, str):
         return _text(value, sections)
@@ -74,7 +116,7 @@ def _sections(code: str) -> tuple[_Section, ...]:
         if kind == "bound":
             test = (match.group("test"), Decimal(text))
         elif (kind, text) == ("mark", ";"):
-            sections.append(_Section(tuple(tokens), test))
+            sections.append(_Section(tuple(tokens), test, _Common.of(tuple(tokens))))
             tokens, test = [], None
         elif kind in ("quoted", "escaped", "currency", "literal"):
             tokens.append(("literal", text))
@@ -82,7 +124,7 @@ def _sections(code: str) -> tuple[_Section, ...]:
             tokens.append((kind, text.lower()))
         elif kind != "blank":
             tokens.append((kind, text))
-    return (*sections, _Section(tuple(tokens), test))
+    return (*sections, _Section(tuple(tokens), test, _Common.of(tuple(tokens))))
 
 
 def _text(value: str, sections: tuple[_Section, ...]) -> str:
@@ -97,6 +139,8 @@ def _number(value: float, sections: tuple[_Section, ...]) -> str:
         return _TOO_WIDE
     number = Decimal(repr(value))
     section, signed = _chosen(number, sections)
+    if section.common is not None and -_COMMON_LIMIT < value < _COMMON_LIMIT:
+        return section.common.write(abs(number), negative=signed and number < 0)
     if not section.tokens:
         return "" if len(sections) > 1 else _plain(value)
     if section.has("general"):

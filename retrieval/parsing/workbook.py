@@ -168,20 +168,21 @@ def _row(
     if reader.row_dimensions.pop(str(number), {}).get("hidden") in _TRUE:
         left_out.update({"hidden rows": 1} if filled else {})
         return None
+    hidden = _hidden_columns(reader)
     for cell in filled:
         column = cell["column"]
         if column > _COLUMNS:
             raise damaged()
-        if any(low <= column <= high for low, high in _hidden_columns(reader)):
+        if hidden and any(low <= column <= high for low, high in hidden):
             left_out["cells in hidden columns"] += 1
             continue
         style = styles.get(cell["style_id"])
         if style is None:
             style = styles[cell["style_id"]] = _style(ReadOnlyCell(sheet, **cell))
-        text = _UNCOMPUTED if cell["data_type"] == "f" else one_line(shown(cell["value"], style.code))
+        text = _UNCOMPUTED if cell["data_type"] == "f" else shown(cell["value"], style.code)
         if cell["data_type"] == "f":
             left_out[_FORMULAS] += 1
-        elif style.unseen or not text:
+        elif style.unseen or not text.strip():
             left_out.update({"cells that show nothing": 1} if str(cell["value"]).strip() else {})
             continue
         row.extend([""] * (column - len(row)))
