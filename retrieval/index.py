@@ -183,6 +183,10 @@ class PassageIndex:
         within = None if documents is None else self.passages_of(documents)
         return store.nearest(vector, k, scope, within=within)
 
+    def rarity(self, terms: Sequence[str]) -> list[float]:
+        """Return the weight of each term by how few of all passages hold it; see `LexicalIndex.rarity`."""
+        return self._lexical.rarity(terms)
+
     def passages_of(self, documents: Sequence[str]) -> Ids:
         """Return the ids of the passages of these documents, each document once; unknown documents have none."""
         return np.concatenate([_NO_IDS, *(self._passages.get(i, _NO_IDS) for i in dict.fromkeys(documents))])

@@ -7,6 +7,7 @@ dictionary and did better than a word segmenter on statutes.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import unicodedata
@@ -136,6 +137,21 @@ class LexicalIndex:
         best = best[scores[best] > 0.0]
         best = best[np.lexsort((self._ids[best], -scores[best]))]  # equal scores: oldest passage first
         return [(int(self._ids[i]), float(scores[i])) for i in best]
+
+    def rarity(self, terms: Sequence[str]) -> list[float]:
+        """Return the weight of each term by how few passages hold it: ln(1 + (N - n + 0.5) / (n + 0.5)).
+
+        N passages are indexed, n of them hold the term. A term that none holds weighs most.
+        """
+        self.ready()
+        starts = self._scorer.scores["indptr"] if self._scorer is not None else ()
+        total = len(self._ids)
+        weights: list[float] = []
+        for term in terms:
+            number = self._vocabulary.get(term)
+            held = 0 if number is None or number + 1 >= len(starts) else int(starts[number + 1] - starts[number])
+            weights.append(math.log(1.0 + (total - held + 0.5) / (held + 0.5)))
+        return weights
 
     def ready(self) -> None:
         """Bring the scores up to date, so that searches change nothing any more."""
