@@ -10,9 +10,8 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -20,9 +19,9 @@ from app import errors
 from app.cli_admin import models, users
 from app.cli_audit import audit
 from app.cli_examine import add_to
+from app.cli_ingest import ingest
 from app.console import note, told
 from app.settings import load
-from retrieval.parsing.formats import SUFFIXES
 
 __all__ = ["app", "main"]
 
@@ -31,8 +30,6 @@ app.add_typer(models, name="model")
 add_to(audit)
 app.add_typer(audit, name="audit")
 app.add_typer(users, name="users")
-
-_DONE: Final = ("ready", "failed")
 
 
 def main() -> None:
@@ -57,72 +54,7 @@ def up(
         run(load() if port is None else load(port=port), quiet=quiet)
 
 
-@app.command()
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
-    collection: Annotated[str | None, typer.Option(help="Collection to put them in.")] = None,
-    label: Annotated[str | None, typer.Option(help="Permission label: who may see them.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the documents as JSON.")] = False,
-) -> None:
-    """Add documents and wait until each is searchable or refused."""
-    with told():
-        from app.connection import connect
-
-        files = _files(paths)
-        with connect(load()) as client:
-            done = [_ingest_one(client, path, collection, label) for path in files]
-            done = [_follow(client, item) for item in done]
-        if as_json:
-            typer.echo(json.dumps({"documents": done}, ensure_ascii=False, indent=2))
-        failed = [item for item in done if item["state"] != "ready"]
-        for item in done:
-            if item["state"] == "ready":
-                note(f"  {item['name']}: {item['pages']} pages, {item['passages']} passages")
-            else:
-                note(f"  {item['name']}: {item['error']}\n    {item['remedy']}")
-        if failed:
-            raise typer.Exit(1)
-
-
-def _files(paths: list[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += sorted(item for item in path.rglob("*") if item.is_file() and item.suffix.lower() in SUFFIXES)
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise errors.BadRequest(f"There is no file or folder {path}.", remedy="Check the path.")
-    if not found:
-        raise errors.BadRequest(
-            "No document was found there.", remedy=f"Name files, or a folder with files of {', '.join(SUFFIXES)}."
-        )
-    return found
-
-
-def _ingest_one(client: Any, path: Path, collection: str | None, label: str | None) -> dict[str, Any]:
-    from app.connection import ServiceError, result
-
-    data = {name: value for name, value in (("collection", collection), ("label", label)) if value is not None}
-    with path.open("rb") as file:
-        try:
-            reply = result(client.post("/v1/documents", files={"files": (path.name, file)}, data=data))
-        except ServiceError as error:
-            return {"name": path.name, "state": "failed", "error": error.message, "remedy": error.remedy}
-    return dict(reply["documents"][0])
-
-
-def _follow(client: Any, item: dict[str, Any]) -> dict[str, Any]:
-    from app.connection import result
-
-    shown = -1
-    while item["state"] not in _DONE:
-        time.sleep(0.2)
-        item = dict(result(client.get(f"/v1/documents/{item['id']}")))
-        if item["pages_done"] != shown and sys.stderr.isatty():
-            shown = item["pages_done"]
-            note(f"  {item['name']}: {item['state']}, page {shown} of {item['pages'] or '?'}")
-    return item
+app.command()(ingest)
 
 
 @app.command()
