@@ -181,12 +181,19 @@ class FaissStore(VectorStore):
         self.settle()
 
     def settle(self) -> None:
-        """Bring everything into the kind that suits its size, in this thread: somebody waits for it."""
+        """Bring everything into the kind that suits its size, in this thread: somebody waits for it.
+
+        Raises:
+            StorageFull: there is no space; what was not merged still answers.
+        """
         with self._writing:
             self._seal()
         self._migration.wait()
-        while self._migrate(lambda: None):
-            pass
+        try:
+            while self._migrate(lambda: None):
+                pass
+        except OSError as error:
+            raise _told(error) from error
 
     def close(self) -> None:
         """Stop what runs in the background and remove what it left half-made. The store still answers."""
