@@ -26,7 +26,7 @@ import pypdfium2.raw as pdfium_c
 from retrieval.parsing.colours import WHITE, Colour, near
 from retrieval.types import Remark
 
-__all__ = ["HIDDEN", "OFF_PAGE", "Ink", "remarks_on"]
+__all__ = ["HIDDEN", "LAYER", "OFF_PAGE", "Ink", "remarks_on"]
 
 HIDDEN: Final = {
     "no_ink": "drawn without ink",
@@ -36,6 +36,9 @@ HIDDEN: Final = {
     "covered": "covered by a shape",
 }
 """Why a character is not seen, and how that is said."""
+
+LAYER: Final = "layer"
+"""Counts characters that are drawn without ink and kept, since they are the text layer of a scan."""
 
 OFF_PAGE: Final = "off_page"
 """The reason of a character outside of the shown page."""
@@ -76,6 +79,7 @@ class Ink:
     """
 
     def __init__(self, page: pdfium.PdfPage, textpage: Any) -> None:
+        self.layered = 0
         self._page = page
         self._textpage = textpage
         self._texts = dict[int, tuple[int, Colour | None, str | None]]()  # number -> order, colour, reason
@@ -117,7 +121,9 @@ class Ink:
             return None  # a space that PDFium made up
         order, colour, reason = found
         if reason == "no_ink":
-            return None if self._on_scan(shown, box) else reason
+            on_scan = self._on_scan(shown, box)
+            self.layered += on_scan
+            return None if on_scan else reason
         return reason or self._look(order, colour, shown, box)
 
     def _number(self, index: int) -> int:

@@ -24,7 +24,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from retrieval.parsing.clean import clean
-from retrieval.parsing.ink import OFF_PAGE, Ink
+from retrieval.parsing.ink import LAYER, OFF_PAGE, Ink
 from retrieval.types import Box
 
 __all__ = ["Run", "read_runs"]
@@ -87,7 +87,8 @@ _Turn = Callable[[float, float, float, float], _Placed]
 def read_runs(page: pdfium.PdfPage) -> tuple[list[Run], Counter[str]]:
     """Return the runs of a page in the order of its content stream, and how many characters were dropped, by reason.
 
-    Runs lie where the page shows them when it is turned and cropped.
+    Runs lie where the page shows them when it is turned and cropped. Under `LAYER` stand the characters that were kept
+    as the text layer of a scan.
     """
     textpage = page.get_textpage()
     try:
@@ -95,6 +96,7 @@ def read_runs(page: pdfium.PdfPage) -> tuple[list[Run], Counter[str]]:
         runs = list[Run]()
         for line in _lines(_text(textpage), place):
             runs.extend(_split(textpage, line, rotation=page.get_rotation()))
+        place.dropped[LAYER] = place.ink.layered
         return runs, place.dropped
     finally:
         textpage.close()

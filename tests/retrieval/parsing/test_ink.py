@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 from reportlab.lib.colors import Color
 from reportlab.lib.utils import ImageReader
 
-from retrieval.parsing import ink
+from retrieval.parsing import ink, ocr
 from retrieval.parsing.pdf import read
 
 SEEN = "The loan is repaid in twelve parts."
@@ -199,18 +199,25 @@ def layered(words, *, y):
     return draw
 
 
+@pytest.fixture
+def no_recognition(monkeypatch):
+    """Without Tesseract a scan is what its own layer says."""
+    monkeypatch.setattr(ocr, "_PATH", "/nowhere")
+
+
 def test_the_text_layer_of_a_scan_is_read(pdf):
     (found,) = pages_of(pdf(layered("Total capital ratio 15.4", y=690)))
     assert found.text == "Total capital ratio 15.4"
     assert found.remarks == ()
 
 
+@pytest.mark.usefixtures("no_recognition")
 @pytest.mark.parametrize("y", [400, 690])
 def test_a_layer_over_the_blank_part_of_a_scan_is_hidden(pdf, y):
     words = "Total capital ratio 15.4" if y == 400 else ""
     (found,) = pages_of(pdf(layered(words, y=y)))
     assert found.text == ""
-    assert [remark.code for remark in found.remarks] == ["hidden_text"]
+    assert [remark.code for remark in found.remarks] == ["hidden_text", "scanned_unread"]
 
 
 def test_a_page_of_thousands_of_shapes_is_read_all_the_same(pdf):
