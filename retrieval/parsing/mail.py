@@ -80,12 +80,22 @@ class _Mail:
                 self._remarks.append(Remark(code="attachment_unread", detail=name))
         for part in parts:
             if _is_text(part):
-                yield from _text(part, level)
+                yield from self._text(part, level)
         for mail in mails:
             if inside < _INSIDE:
                 yield from self.pieces(mail, inside=inside + 1)
             else:
                 self._remarks.append(Remark(code="attachment_unread", detail="a mail inside of mails"))
+
+    def _text(self, part: EmailMessage, level: int) -> Iterator[Piece]:
+        decoded = _decoded(part)
+        if part.get_content_type() == "text/html":
+            pieces = html.pieces_of(decoded, remarks=self._remarks)
+        else:
+            flowed = str(part.get_param("format", "")).lower() == "flowed"
+            pieces = _plain(clean(_unfolded(decoded) if flowed else decoded))
+        for piece in pieces:  # headings of the text stand below the subject
+            yield Piece(piece.kind, piece.text, piece.level + level if piece.kind is BlockKind.HEADING else 0)
 
     def _walk(self, message: EmailMessage) -> Iterator[EmailMessage]:
         """Yield the parts that are read or named, in order, and of the forms of a text only one."""
@@ -126,17 +136,6 @@ def _is_text(part: EmailMessage) -> bool:
         return False
     broken = part.get_content_maintype() == "multipart"  # a boundary that never comes: the library leaves the text
     return broken or part.get_content_type() in ("text/plain", "text/html")
-
-
-def _text(part: EmailMessage, level: int) -> Iterator[Piece]:
-    decoded = _decoded(part)
-    if part.get_content_type() == "text/html":
-        pieces = html.pieces_of(decoded)
-    else:
-        flowed = str(part.get_param("format", "")).lower() == "flowed"
-        pieces = _plain(clean(_unfolded(decoded) if flowed else decoded))
-    for piece in pieces:  # headings of the text stand below the subject
-        yield Piece(piece.kind, piece.text, piece.level + level if piece.kind is BlockKind.HEADING else 0)
 
 
 def _plain(content: str) -> Iterator[Piece]:

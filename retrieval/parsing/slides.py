@@ -26,6 +26,7 @@ from pptx.package import Package
 from retrieval.parsing.cells import Merge, table_text
 from retrieval.parsing.charts import chart_caption, chart_table
 from retrieval.parsing.clean import one_line
+from retrieval.parsing.colours import Colour, colour_of, near
 from retrieval.parsing.marks import begins_item
 from retrieval.parsing.package import check_package, damaged, reading
 from retrieval.parsing.page_text import PageText
@@ -206,7 +207,7 @@ def _frame(shape: Any, left_out: Counter[str]) -> list[str]:
     return [line for line in lines if line]
 
 
-def _line(paragraph: Any, left_out: Counter[str], ground: str | None = None) -> str:
+def _line(paragraph: Any, left_out: Counter[str], ground: Colour | None = None) -> str:
     text = list[str]()
     for node in paragraph:
         if node.tag == qn("a:br"):
@@ -220,20 +221,19 @@ def _line(paragraph: Any, left_out: Counter[str], ground: str | None = None) -> 
     return one_line("".join(text))
 
 
-def _unseen(looks: Any, ground: str | None) -> bool:
+def _unseen(looks: Any, ground: Colour | None) -> bool:
     if 0 < int(looks.get("sz", "0")) <= _TINY:
         return True
     if looks.find(f"{qn('a:solidFill')}/*/{qn('a:alpha')}[@val='0']") is not None:
         return True
-    return ground is not None and _plain_colour(looks) == ground
+    ink = _plain_colour(looks)
+    return ground is not None and ink is not None and near(ink, ground)
 
 
-def _plain_colour(holder: Any) -> str | None:
+def _plain_colour(holder: Any) -> Colour | None:
     """Return the colour that fills an element, if it is given outright."""
-    if holder is None:
-        return None
-    colour = holder.find(f"{qn('a:solidFill')}/*")
-    return None if colour is None or len(colour) else str(colour.get("val", "")).upper() or None
+    colour = None if holder is None else holder.find(f"{qn('a:solidFill')}/{qn('a:srgbClr')}")
+    return None if colour is None or len(colour) else colour_of(str(colour.get("val", "")))
 
 
 def _table(table: Any) -> str:

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from retrieval.parsing.cells import Merge, tables
 from retrieval.parsing.clean import one_line
+from retrieval.parsing.colours import WHITE, Colour, colour_of, near
 from retrieval.parsing.flow import PAGE_CHARS, Piece, paginate, remarked, too_many_pages
 from retrieval.parsing.number_format import shown
 from retrieval.parsing.package import check_package, damaged, reading
@@ -45,9 +46,9 @@ __all__ = ["read"]
 _UNCOMPUTED: Final = "(formula without a saved value)"
 _FORMULAS: Final = "formulas without a saved value"
 _DETAIL: Final = 200  # characters of a remark
-_WHITE: Final = "FFFFFF"
-_THEME: Final = {0: _WHITE, 1: "000000"}  # the first two colours of a theme are its ground and its text
-_INDEXED: Final = {0: "000000", 1: _WHITE, 8: "000000", 9: _WHITE, 64: "000000", 65: _WHITE}
+_BLACK: Final[Colour] = (0, 0, 0)
+_THEME: Final = {0: WHITE, 1: _BLACK}  # the first two colours of a theme are its ground and its text
+_INDEXED: Final = {0: _BLACK, 1: WHITE, 8: _BLACK, 9: WHITE, 64: _BLACK, 65: WHITE}
 _UNNAMED: Final = re.compile(r"(?:Sheet|工作表)\s*\d*", re.IGNORECASE)  # as a program names the only sheet
 _TRUE: Final = frozenset({"1", "true"})
 _ROWS: Final = 1_048_576  # of a sheet, by the standard
@@ -200,18 +201,18 @@ def _hidden_columns(reader: Any) -> list[tuple[int, int]]:
 
 
 def _style(cell: Any) -> _Style:
-    ink, fill = _colour(cell.font.color) or "000000", cell.fill
-    solid = getattr(fill, "fill_type", None) == "solid"
-    ground = _colour(fill.fgColor) if solid else _WHITE
-    return _Style(code=str(cell.number_format or "General"), unseen=ink == ground)
+    ink = _BLACK if cell.font.color is None else _colour(cell.font.color)
+    ground = _colour(cell.fill.fgColor) if getattr(cell.fill, "fill_type", None) == "solid" else WHITE
+    unseen = ink is not None and ground is not None and near(ink, ground)
+    return _Style(code=str(cell.number_format or "General"), unseen=unseen)
 
 
-def _colour(colour: Any) -> str | None:
-    """Return a colour as six hexadecimal digits, if it is known without the theme."""
+def _colour(colour: Any) -> Colour | None:
+    """Return a colour, if it is known without the theme."""
     if colour is None:
         return None
     if colour.type == "rgb":
-        return str(colour.rgb)[-6:].upper()
+        return colour_of(str(colour.rgb)[-6:])
     named = _THEME.get(colour.theme) if colour.type == "theme" else _INDEXED.get(colour.indexed)
     return named if not colour.tint else None
 

@@ -93,6 +93,13 @@ def test_plain_text_is_preferred_to_html(blocks_in):
     assert blocks_in(empty)[2:] == [("heading", 2, "Head"), ("paragraph", 0, "rich words")]
 
 
+def test_hidden_text_in_html_is_said(pages_of):
+    message = mail("<p>seen</p><p style='display:none'>unseen words</p>", subtype="html")
+    (page,) = pages_of(message)
+    assert "unseen" not in page.text
+    assert [one.code for one in page.remarks] == ["hidden_text"]
+
+
 def test_html_alone_is_read_with_its_tables(blocks_in):
     message = mail("<table><tr><td>a</td><td>b</td></tr></table>", subtype="html")
     assert blocks_in(message)[2:] == [("table", 0, "a | b")]

@@ -11,6 +11,7 @@ import pytest
 import xlsxwriter
 from openpyxl.chart import BarChart
 from openpyxl.styles import Font, PatternFill
+from openpyxl.styles.colors import Color
 
 from retrieval.errors import DamagedFile, NoText, TooManyPages
 from retrieval.parsing.parse import parse
@@ -126,6 +127,9 @@ def test_what_is_hidden_is_left_out_and_said(sheet):
         one.column_dimensions["C"].hidden = True
         one["A3"].font = Font(color="FFFFFFFF")
         one["B3"].number_format = ";;;"
+        one["D3"].font = Font(color=Color(theme=5))  # a colour of the theme, on black: it may well be seen
+        one["D3"].fill = PatternFill("solid", fgColor="FF000000")
+        one["D4"].font = Font(color="FFFEFEFD")  # nearly white, on white
         one["A4"].font = Font(color="FFFFFFFF")
         one["A4"].fill = PatternFill("solid", fgColor="FF000080")
         one["B4"].font = Font(color="FF00FF00")
@@ -137,11 +141,11 @@ def test_what_is_hidden_is_left_out_and_said(sheet):
             other.sheet_state = state
 
     path = sheet(fill)
-    assert blocks(path) == [("table", "a1 | b1 | d1\n |  | d3\na4 |  | d4\na5 | b5 | d5")]
+    assert blocks(path) == [("table", "a1 | b1 | d1\n |  | d3\na4\na5 | b5 | d5")]
     assert remarks(path) == [
         ("hidden_text", "hidden sheets: 2, 3"),
         ("hidden_text", "sheet 1, cells in hidden columns: 4"),
-        ("hidden_text", "sheet 1, cells that show nothing: 3"),
+        ("hidden_text", "sheet 1, cells that show nothing: 4"),
         ("hidden_text", "sheet 1, hidden rows: 1"),
     ]
 
