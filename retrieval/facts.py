@@ -26,6 +26,7 @@ __all__ = ["facts_of"]
 
 _OPENING: Final = 12  # pages in which a document says what it calls itself
 _OPENING_LENGTH: Final = 60_000  # characters of them
+_COVER_LENGTH: Final = 12_000
 _LANGUAGE_LENGTH: Final = 4_000
 _SPARSE: Final = 200  # characters below which a first page is a picture with a line, and the second counts as well
 _NAMES: Final = 12
@@ -42,7 +43,7 @@ def facts_of(parsed: ParsedDocument, name: str) -> DocumentFacts:
         name: its file's name, as its owner gave it.
     """
     pages = [page.text for page in parsed.pages[:_OPENING]]
-    first, filed, heading = _first(pages), facts_of_name(name), _heading(parsed)
+    first, filed, heading = _first(pages)[:_COVER_LENGTH], facts_of_name(name), _heading(parsed)
     stated = kind_of(first)
     kind = stated or filed.kind
     company, period = company_of(first, kind=kind), period_of(first, pages, kind=kind)

@@ -34,7 +34,7 @@ _SMALL_CAPITALS: Final = re.compile(r"\b([A-Z]) ([A-Z]{3,})\b")  # "H ARBOUR T R
 _HAN_COMPANY: Final = re.compile(r"[\u4e00-\u9fff（）()·]{2,40}(?:股份有限公司|有限责任公司|集团有限公司|有限公司)")
 _REPORTS: Final = re.compile(r"^(?P<name>[A-Z][\w&.,'’\- ]{1,80}?)\s+(?i:reports?|announces?|posts)\b")
 _LISTED: Final = re.compile(
-    r"(?P<name>[A-Z][\w&.'’\-]*(?:,? [A-Z&][\w&.'’\-]*){0,6})\s*"
+    r"(?<![\w&])(?P<name>[A-Z][\w&.'’\-]{0,40}(?:,? [A-Z&][\w&.'’\-]{0,40}){0,6})\s{0,4}"
     r"\((?:NYSE|NASDAQ|Nasdaq|AMEX|LSE|SSE|SZSE|HKEX|SEHK|ASX|TSX)[^)]{0,40}[:：]\s*(?P<ticker>[A-Z0-9.]{1,8})"
 )
 _SYMBOL_ROW: Final = re.compile(

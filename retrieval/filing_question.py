@@ -21,7 +21,9 @@ _LONGEST_HAN: Final = 20  # characters of a Chinese one
 _WORD: Final = re.compile(rf"(?:(?!{CJK.pattern})[^\W_])+")
 _HAN: Final = re.compile(f"{CJK.pattern}+")
 _POSSESSIVE: Final = re.compile(r"['’]s?(?!\w)")
-_SENTENCE: Final = re.compile(r"(?:^|[.?!:;。？！：；\n]|[\"“(（])\s*$")
+_OPENERS: Final = '.?!:;。？！：；\n"“(（'  # after which a capital says nothing
+_LOOK_BACK: Final = 8
+_READ: Final = 2000  # characters of a question; a pasted text names its document at the beginning or not at all
 _BETWEEN: Final = re.compile(r"[\s\-&.,/'’]{0,3}")
 
 
@@ -70,7 +72,8 @@ class Asked:
 
 
 def asked_of(question: str) -> Asked:
-    """Read a question, in English or Chinese; what it does not say is empty."""
+    """Read a question, in English or Chinese, up to its 2,000th character; what it does not say is empty."""
+    question = question[:_READ]
     days, periods = list(days_in(question)), list(periods_in(question))
     spans = sorted({(start, end) for start, end, _ in (*days, *periods)})
     return Asked(
@@ -104,7 +107,8 @@ def _mention(question: str, run: list[re.Match[str]]) -> Mention:
     key = joined([word[0].lower() for word in run])
     first = run[0][0]
     capital = first[0].isupper() or first[0].isdigit()
-    opens = _SENTENCE.search(question, 0, start) is not None
+    before = question[max(0, start - _LOOK_BACK) : start].rstrip(" \t")
+    opens = not before or before[-1] in _OPENERS
     shouted = len(first) > 1 and first.isupper()
     owns = _POSSESSIVE.match(question, end) is not None
     sure = capital and (len(run) > 1 or shouted or owns or not opens)

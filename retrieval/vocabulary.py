@@ -48,8 +48,7 @@ class Vocabulary:
         for number, concept in enumerate(self._concepts):
             for phrase in concept.asked:
                 self._by_phrase.setdefault(_plain(phrase), []).append(number)
-        longest_first = sorted(self._by_phrase, key=lambda phrase: (-len(phrase), phrase))
-        self._phrases = re.compile("|".join(_pattern(phrase) for phrase in longest_first) or r"(?!)")
+        self._phrases = _pattern(self._by_phrase)
 
     def expansion(self, question: str) -> str:
         """Return the words that documents write for what a question asks, each once; "" when it asks nothing known.
@@ -72,8 +71,13 @@ def _plain(text: str) -> str:
     return " ".join(_HYPHEN.sub(" ", plain).split())
 
 
-def _pattern(phrase: str) -> str:
-    """Return a pattern for a phrase as a whole, in the plural too; Chinese has neither word ends nor plurals."""
-    if phrase.isascii():
-        return rf"(?<!{_LETTER}){re.escape(phrase)}(?:e?s)?(?!{_LETTER})"
-    return re.escape(phrase)
+def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern for any of the phrases as a whole, in the plural too; Chinese has neither word ends nor plurals.
+
+    Of two phrases that begin at one place the longer is found.
+    """
+    longest_first = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
+    words = "|".join(re.escape(phrase) for phrase in longest_first if phrase.isascii())
+    ideographs = "|".join(re.escape(phrase) for phrase in longest_first if not phrase.isascii())
+    sides = [rf"(?<!{_LETTER})(?:{words})(?:e?s)?(?!{_LETTER})"] if words else []
+    return re.compile("|".join([*sides, ideographs] if ideographs else sides) or r"(?!)")
