@@ -19,6 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from app.answering.pipeline import Pipeline
 from app.answering.types import Answer, Checked, Event, Finished
 from app.answering.verify import Verifier
+from app.embedders import common_words
 from app.errors import Forbidden, LedgerError
 from app.identity.keys import KeyStore
 from app.identity.permissions import Restricted
@@ -33,38 +34,27 @@ from app.ledger.log import Ledger
 from app.ledger.publication import open_publisher
 from app.ledger.relay import RelayServer
 from app.ledger.vault import Vault
+from app.library import Library
 from app.metrics import Metrics
 from app.settings import Settings
 from app.storage.engine import connect
 from app.storage.migrate import upgrade
-from app.vector_stores import INDEX_FOLDER, builder
 from domains.contract import DomainError, DomainPlugin, Facilities, Question
 from domains.registry import Problem, Registry, load
 from model.catalog import card
 from model.client import chat_model
 from model.engine_state import ServedModel
-from model.errors import ModelError, ModelNotReady
-from model.fetch import fetch
-from model.progress import Progress
+from model.errors import ModelNotReady
 from model.remote import RemoteEngine
 from model.serving import Engine
-from retrieval.catalog import Catalog
-from retrieval.embedding import Embedder, TextEmbedder
-from retrieval.errors import RetrievalError, StoreUnavailable
-from retrieval.index import PassageIndex
-from retrieval.ingest import Ingestor
-from retrieval.parsing.render import render_page
-from retrieval.parsing.types import Limits
-from retrieval.queue import Queue
-from retrieval.search import HybridSearch
-from retrieval.types import EVERYTHING, Box, Document, DocumentState, Evidence, Scope
+from retrieval.embedding import TextEmbedder
+from retrieval.errors import RetrievalError
+from retrieval.types import EVERYTHING, Document, DocumentState, Scope
 
 __all__ = ["Service", "engine_for"]
 
 log = structlog.get_logger()
 
-_EMBEDDER = "all-minilm-l6-v2"
-_STORE_PAUSE_S = 2.0  # before a vector store that is away is tried again
 _EVERYONE = Scope(subject="service", labels=frozenset({EVERYTHING}), collections=frozenset({EVERYTHING}))
 """The service's own view, for counting; never handed to a caller."""
 
@@ -75,7 +65,7 @@ class Service:
     Args:
         settings: What it was told.
         engine: Serves the model; by default the one that the settings ask for.
-        embedder: Embeds English text; by default the pinned MiniLM, fetched when it is missing.
+        embedders: Embed texts; by default those that the settings name, fetched when they are missing.
         chat: Builds the chat model for one question; by default a client of `engine`.
 
     Raises:
@@ -87,7 +77,7 @@ class Service:
         settings: Settings,
         *,
         engine: ServedModel | None = None,
-        embedder: TextEmbedder | None = None,
+        embedders: Sequence[TextEmbedder] | None = None,
         chat: Callable[[], BaseChatModel] | None = None,
     ) -> None:
         self.settings = settings
@@ -97,39 +87,15 @@ class Service:
         upgrade(self._database)
         self._open_record(settings)
         self.keys = KeyStore(self._database, self._secret)
-        self.catalog = Catalog(self._database)
+        self.library = Library(settings, self._database, secret=self._secret, embedders=embedders)
+        self.catalog, self.index, self.ingestor = self.library.catalog, self.library.index, self.library.ingestor
         self.registry: Registry = self._opened(load())
         self.engine: ServedModel = engine or engine_for(settings)
-        self._bring_embedder = embedder is None
-        pinned = Embedder(settings.model_dir / _EMBEDDER)
-        self.embedder: TextEmbedder = embedder or pinned
-        self.limits = Limits(
-            max_bytes=settings.max_file_mb << 20,
-            max_pages=settings.max_pages,
-            timeout_s=settings.parse_timeout_s,
-            memory_mb=settings.parse_memory_mb,
-        )
-        self.index = PassageIndex(
-            self.catalog,
-            [self.embedder],
-            folder=settings.data_dir / INDEX_FOLDER,
-            store_for=builder(settings, self.catalog, self._secret),
-        )
-        self.ingestor = Ingestor(
-            self.catalog,
-            Queue(self._database),
-            files_dir=settings.data_dir / "files",
-            index=self.index,
-            limits=self.limits,
-        )
-        self._search = HybridSearch(self.catalog, self.index)
-        self._searchable = threading.Event()
-        self._search_state = "waiting"
         self._stopping = threading.Event()
         self._worker: threading.Thread | None = None
         self.pipeline = Pipeline(
             registry=self.registry,
-            searcher=self,
+            searcher=self.library,
             chat_factory=chat or self._chat,
             ledger=self.ledger,
             content=self.vault,
@@ -139,7 +105,7 @@ class Service:
             prompt_tokens=settings.context_tokens - settings.answer_tokens,
             max_question_chars=settings.max_question_chars,
             max_concurrent=settings.max_concurrent_answers,
-            verifier=Verifier(common=pinned.is_common) if embedder is None else None,
+            verifier=Verifier(common=common_words(self.index.embedders)),
         )
 
     def _open_record(self, settings: Settings) -> None:
@@ -166,7 +132,7 @@ class Service:
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 _check_restricted(plugin)
-                plugin.open(Facilities(self._database, folder, DomainRecorder(name, self.ledger), self))
+                plugin.open(Facilities(self._database, folder, DomainRecorder(name, self.ledger), self.library))
             except DomainError as error:
                 log.error("domain.closed", domain=name, code=error.code, reason=error.message)
                 problems.append(Problem(name, "this installation", f"{error.message} {error.remedy}"))
@@ -184,7 +150,7 @@ class Service:
         log.info("service.start", closed=closed, domains=sorted(self.domain_names))
         self._follower.start()
         self.publisher.start()
-        self._worker = threading.Thread(target=self._bring_up_search, name="ingest", daemon=True)
+        self._worker = threading.Thread(target=self.library.run, args=(self._stopping,), name="ingest", daemon=True)
         self._worker.start()
         self.engine.start()
 
@@ -207,42 +173,6 @@ class Service:
         self.ledger.close()
         self.vault.engine.dispose()
         self._database.dispose()
-
-    def _bring_up_search(self) -> None:
-        try:
-            if self._bring_embedder:
-                self._fetch_embedder()
-            self._search_state = "loading"
-            self.ingestor.recover()
-            if not self._load_index():
-                return
-            self.embedder.embed(["ready"])  # loads the model now, not in somebody's first question
-        except (RetrievalError, ModelError) as error:
-            self._search_state = error.message
-            log.error("search.failed", code=error.code)
-            return
-        self._search_state = "ready"
-        self._searchable.set()
-        self.ingestor.run(self._stopping)
-
-    def _load_index(self) -> bool:
-        """Bring the index up; wait where its vectors are on a server that is not there yet. False: the service ends."""
-        while not self._stopping.is_set():
-            try:
-                self.index.load()
-            except StoreUnavailable as error:
-                self._search_state = error.message
-                log.warning("search.waiting", code=error.code)
-                self._stopping.wait(_STORE_PAUSE_S)
-            else:
-                return True
-        return False
-
-    def _fetch_embedder(self) -> None:
-        def report(progress: Progress) -> None:
-            self._search_state = f"{progress.step} ({progress.done} of {progress.total} {progress.unit})"
-
-        fetch(card(_EMBEDDER), self.settings.model_dir, offline=self.settings.offline, report=report)
 
     # what the doors use
 
@@ -279,16 +209,6 @@ class Service:
             if isinstance(event, Finished):
                 return event.answer
         raise RuntimeError("the pipeline ended without an answer or an error")
-
-    def search(self, queries: Sequence[str], scope: Scope, *, k: int) -> list[Evidence]:
-        """Search the passages that a scope may see.
-
-        Raises:
-            ModelNotReady: the embedding weights or the index are still being brought up.
-        """
-        if not self._searchable.is_set():
-            raise ModelNotReady(f"The search is not ready: {self._search_state}.", remedy="Try again in a moment.")
-        return self._search.search(queries, scope, k=k)
 
     def add(
         self,
@@ -330,20 +250,6 @@ class Service:
         self.ledger.append("document.add.outcome", actor=caller, body=added, closes=intent.entry)
         return document
 
-    def page_image(self, document_id: str, page: int, scope: Scope, passage_id: int | None) -> bytes:
-        """Render a page of a PDF as PNG, a passage highlighted.
-
-        Raises:
-            DocumentNotFound: no such page, or none that the scope may see.
-        """
-        document = self.catalog.get(document_id, scope)
-        boxes: tuple[Box, ...] = ()
-        if passage_id is not None:
-            where = self.catalog.passage(passage_id, scope).locator
-            boxes = where.boxes if (where.document_id, where.page) == (document_id, page) else ()
-        path, sandbox = self.ingestor.path_of(document), self.ingestor.sandbox
-        return render_page(path, page, boxes=boxes, limits=self.limits, sandbox=sandbox)
-
     # how it is
 
     def versions(self) -> dict[str, Any]:
@@ -351,7 +257,7 @@ class Service:
         return {
             "vouch": metadata.version("vouch"),
             "model": dict(self.engine.identity),
-            "embedder": self.embedder.identity if self._searchable.is_set() else "",
+            "embedder": self.library.embedder,
             "index_generation": self.catalog.generation(),
         }
 
@@ -359,7 +265,7 @@ class Service:
         """Return the state of each part; all are "ready" when a question would be answered."""
         return {
             "ledger": "ready",
-            "search": "ready" if self._searchable.is_set() else self._search_state,
+            "search": self.library.state,
             "model": self.engine.state.stage,
         }
 

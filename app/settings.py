@@ -31,7 +31,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 _NOT_SETTINGS: Final = frozenset({"VOUCH_CONFIG", "VOUCH_API_KEY", "VOUCH_PYTHON"})
 """Read by the launcher or the command line, not part of the service's settings; `VOUCH_TEST_*` belongs to the tests."""
 
-_LISTS: Final = frozenset({"allowed_hosts", "witness_urls", "witness_keys"})
+_LISTS: Final = frozenset({"allowed_hosts", "embedders", "witness_urls", "witness_keys"})
 """Written with commas between the values."""
 
 _WEAK_SECRETS: Final = frozenset({"secret", "changeme", "change-me", "password", "admin", "default", "vouch", "test"})
@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     )
 
     # documents
+    embedders: tuple[str, ...] = Field(
+        default=("all-minilm-l6-v2", "multilingual-use-v3"),
+        min_length=1,
+        description="Embedding models: names of the catalog, or of sentence-transformers folders in `model_dir`;"
+        " `NAME=en+zh` says which languages are left to it.",
+    )
     max_file_mb: int = Field(default=200, ge=1, description="Largest file that is taken, in MiB.")
     max_pages: int = Field(default=3000, ge=1, description="Most pages of a document.")
     parse_timeout_s: float = Field(default=600.0, gt=0, description="Longest parsing of a document, in seconds.")

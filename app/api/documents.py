@@ -169,7 +169,7 @@ async def page_image(
     document_id: str, page: int, caller: Caller, service: TheService, passage: int | None = None
 ) -> Response:
     """Return a page of a PDF as PNG; with a passage's number, the passage is highlighted."""
-    picture = await asyncio.to_thread(service.page_image, document_id, page, caller.scope(), passage)
+    picture = await asyncio.to_thread(service.library.page_image, document_id, page, caller.scope(), passage)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, no-store"})
 
 

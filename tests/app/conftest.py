@@ -73,7 +73,7 @@ def make_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
             {"VOUCH_DATA_DIR": str(tmp_path / "data"), "VOUCH_MODEL_DIR": str(tmp_path / "models")} | (environ or {})
         )
         parts.setdefault("engine", StillEngine())
-        parts.setdefault("embedder", SmallEmbedder())
+        parts.setdefault("embedders", [SmallEmbedder()])
         service = Service(settings, chat=lambda: model, **parts)
         made.append(service)
         return service

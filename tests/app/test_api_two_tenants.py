@@ -42,6 +42,7 @@ EXCUSED: dict[Route, str] = {
     ("GET", "/readyz"): NO_DOCUMENT,
     ("GET", "/metrics"): "counts, for administrators",
     ("GET", "/v1/status"): "counts; swept below",
+    ("POST", "/v1/retrieval/check"): "for administrators: ids of what does not agree",
     ("GET", "/v1/openapi.json"): NO_DOCUMENT,
     ("GET", "/v1/models"): NO_DOCUMENT,
     ("GET", "/v1/domains"): NO_DOCUMENT,
@@ -131,7 +132,7 @@ def office(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("office")
     places = {"VOUCH_DATA_DIR": str(folder / "data"), "VOUCH_MODEL_DIR": str(folder), "VOUCH_AUTH": "keys"}
     chat = ScriptedChat(replies=[f"{STATEMENT[:-1]} [1]."])
-    service = Service(load(places), chat=lambda: chat, engine=StillEngine(), embedder=SmallEmbedder())
+    service = Service(load(places), chat=lambda: chat, engine=StillEngine(), embedders=[SmallEmbedder()])
     keys = {}
     for name in ("ours", "theirs"):
         shared = {"label": "internal", "collection": "default"} | {request.param: name}
@@ -279,7 +280,7 @@ def test_an_answer_rests_on_ones_own_documents(office: Office, monkeypatch: pyte
 def test_the_mask_off_alone_takes_ones_own_results_away(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Why the scope is in the searches and not only in what is fetched: hidden passages would take places."""
     scope = Scope(subject="x", labels=frozenset({"internal", "ours"}), collections=frozenset({"default", "ours"}))
-    found = office.service.search([QUESTION], scope, k=1)
+    found = office.service.library.search([QUESTION], scope, k=1)
     assert [item.locator.document_id for item in found] == [office.ids["own"]]
     before = office.service.index.by_words(QUESTION, 1, scope)
     without_mask(monkeypatch)
