@@ -4,6 +4,9 @@ The subject is a heading; below it stand sender, recipients, date and the names 
 plain one where there are several forms of it. Lines quoted from earlier mails keep their ">", and what was appended
 whole comes under its own separator as a heading. Attachments are not read: each is named, and remarked.
 
+The library's newer policy parses each header by grammar, for which a mail of 10 KB can take for ever (found by breaking
+mails at random); so the older one is used, headers are cut at 8,000 characters, and encoded words are decoded here.
+
 Not covered: quotations in HTML (they are read like the rest), signatures (kept, not checked), mailboxes of many mails,
 Outlook's .msg.
 """
@@ -12,8 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from email import message_from_binary_file, policy
-from email.message import EmailMessage
+from email import message_from_binary_file
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
+from email.policy import Compat32
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,10 +58,18 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
         EncryptedFile: The mail is encrypted.
     """
     with path.open("rb") as file:
-        message = message_from_binary_file(file, policy=policy.default)
+        message = message_from_binary_file(file, policy=_Short())
     remarks = list[Remark]()
     total, pages = paginate(_Mail(remarks).pieces(message), max_pages=max_pages)
     return total, remarked(pages, remarks)
+
+
+class _Short(Compat32):
+    """Gives no header longer than `_LONGEST_HEADER` to those who ask for its value."""
+
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        """Return the value, cut."""
+        return super().header_fetch_parse(name, value[:_LONGEST_HEADER])
 
 
 class _Mail:
@@ -65,7 +79,7 @@ class _Mail:
         self._remarks = remarks
         self._parts = 0
 
-    def pieces(self, message: EmailMessage, *, inside: int = 0) -> Iterator[Piece]:
+    def pieces(self, message: Message, *, inside: int = 0) -> Iterator[Piece]:
         """Yield a mail: heading, header, names of attachments, text, and the mails in it."""
         level = inside + 1
         header = _header(message)
@@ -87,7 +101,7 @@ class _Mail:
             else:
                 self._remarks.append(Remark(code="attachment_unread", detail="a mail inside of mails"))
 
-    def _text(self, part: EmailMessage, level: int) -> Iterator[Piece]:
+    def _text(self, part: Message, level: int) -> Iterator[Piece]:
         decoded = _decoded(part)
         if part.get_content_type() == "text/html":
             pieces = html.pieces_of(decoded, remarks=self._remarks)
@@ -97,7 +111,7 @@ class _Mail:
         for piece in pieces:  # headings of the text stand below the subject
             yield Piece(piece.kind, piece.text, piece.level + level if piece.kind is BlockKind.HEADING else 0)
 
-    def _walk(self, message: EmailMessage) -> Iterator[EmailMessage]:
+    def _walk(self, message: Message) -> Iterator[Message]:
         """Yield the parts that are read or named, in order, and of the forms of a text only one."""
         stack = [(message, 0)]
         while stack:
@@ -112,13 +126,13 @@ class _Mail:
             if part.get_content_maintype() != "multipart" or not part.is_multipart():
                 yield part
                 continue
-            inner = [one for one in part.get_payload() if isinstance(one, EmailMessage)]
+            inner = [one for one in part.get_payload() if isinstance(one, Message)]
             if kind == "multipart/alternative":
                 inner = _best(inner)
             stack.extend((one, depth + 1) for one in reversed(inner))
 
 
-def _best(forms: list[EmailMessage]) -> list[EmailMessage]:
+def _best(forms: list[Message]) -> list[Message]:
     """Choose among the forms of one text: the plain one unless it is empty, then the last one, which is the richest."""
     for form in forms:
         if form.get_content_type() == "text/plain" and _decoded(form).strip():
@@ -127,11 +141,11 @@ def _best(forms: list[EmailMessage]) -> list[EmailMessage]:
     return rich[-1:] or forms[-1:]
 
 
-def _is_mail(part: EmailMessage) -> bool:
+def _is_mail(part: Message) -> bool:
     return part.get_content_type() == "message/rfc822" and part.is_multipart()
 
 
-def _is_text(part: EmailMessage) -> bool:
+def _is_text(part: Message) -> bool:
     if part.get_content_disposition() == "attachment":
         return False
     broken = part.get_content_maintype() == "multipart"  # a boundary that never comes: the library leaves the text
@@ -167,36 +181,45 @@ def _unfolded(content: str) -> str:
     return re.sub(r"(?<!^--)(?<!\n--) \r?\n(?!>)", " ", content)
 
 
-def _header(message: EmailMessage) -> dict[str, str]:
+def _header(message: Message) -> dict[str, str]:
     """Return the header lines that are shown, decoded, in the order of `_SHOWN`, and the subject."""
     found = dict[str, str]()
     wanted = {name.lower(): name for name in (*_SHOWN, "Subject")}
     for name, raw in message.raw_items():
         if (shown := wanted.get(name.lower())) and shown not in found:
-            line = str(raw)[:_LONGEST_HEADER]
-            found[shown] = one_line(line if shown == "Date" else _parsed(shown, line))
+            found[shown] = one_line(_words(str(raw)))
     return {name: found[name] for name in ("Subject", *_SHOWN) if found.get(name)}
 
 
-def _parsed(name: str, raw: str) -> str:
+def _words(line: str) -> str:
+    """Decode the words of a header that are encoded (RFC 2047), and bytes beyond ASCII that stand in it as they are."""
+    line = line[:_LONGEST_HEADER]
+    if not line.isascii():
+        line = _readable(line.encode("utf-8", "surrogateescape"), None)
     try:
-        return str(policy.default.header_fetch_parse(name, raw))
-    except Exception:  # noqa: BLE001 - the library's parser of headers breaks on some; the line itself can be read
-        return raw
+        parts = decode_header(line)
+    except (HeaderParseError, ValueError):
+        return line
+    return "".join(part if isinstance(part, str) else _readable(part, charset) for part, charset in parts)
 
 
-def _decoded(part: EmailMessage) -> str:
-    content: Any = part.get_payload(decode=True)
-    if not isinstance(content, bytes):
-        return ""
+def _readable(content: bytes, charset: str | None, *, declared: bool = False) -> str:
+    """Decode a piece of a mail; what cannot be is marked, since the rest of the mail can still be read."""
     try:
-        return decode(content, charset=part.get_content_charset(), declared=part.get_content_type() == "text/html")
-    except DamagedFile:  # one part of many; the marks of what could not be decoded show where
+        return decode(content, charset=charset, declared=declared)
+    except DamagedFile:
         return content.decode("utf-8", "replace")
 
 
-def _described(part: EmailMessage) -> str:
-    name = one_line(part.get_filename() or "")[:_NAME] or "without a name"
+def _decoded(part: Message) -> str:
+    content: Any = part.get_payload(decode=True)
+    if not isinstance(content, bytes):
+        return ""
+    return _readable(content, part.get_content_charset(), declared=part.get_content_type() == "text/html")
+
+
+def _described(part: Message) -> str:
+    name = one_line(_words(part.get_filename() or ""))[:_NAME] or "without a name"
     payload: Any = part.get_payload()
     size = len(payload) if isinstance(payload, str) else 0
     size = size * 3 // 4 if str(part.get("Content-Transfer-Encoding", "")).strip().lower() == "base64" else size

@@ -208,6 +208,33 @@ def test_broken_mails_still_give_their_text(blocks_in, data):
     assert "here" in texts or b"base64" in data
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'Content-Type: text/plain; x="' + b'\\"' * 4000,
+        b"Content-Type: text/plain; " + b'a"b;' * 2000,
+        b"Content-Type: text/plain; charset=x; boundary==?utf-8?q?" + b"a" * 9000,
+        b"Content-Transfer-Encoding: " + b"x " * 50_000,
+        b"From: " + b"<" * 50_000,
+        b"Subject: " + b"=?utf-8?q?" * 20_000,
+        b"To: " + b"a@b, " * 30_000,
+    ],
+)
+def test_hostile_headers_do_not_hold_it_up(blocks_in, header):
+    assert blocks_in(b"From: a@b\n" + header + b"\n\nbody here\n")[-1][2].endswith(
+        "here"
+    )  # else the suite's timeout tells
+
+
+def test_headers_in_bare_bytes_are_read(blocks_in):
+    found = blocks_in("From: 张三 <a@b>\nSubject: 关于合同的说明\n\nx\n".encode())
+    assert found[0][2] == "关于合同的说明"
+    assert found[1][2] == "From: 张三 <a@b>"
+    assert (
+        blocks_in("From: a@b\nSubject: 关于合同的说明与解释\n\nx\n".encode("gb18030"))[0][2] == "关于合同的说明与解释"
+    )
+
+
 def test_parts_without_end_are_cut_off_and_said(pages_of):
     parts = b"".join(b"--x\nContent-Type: application/pdf\n\ny\n" for _ in range(3000))
     data = b"From: a@b\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n\n" + parts + b"--x--\n"
