@@ -22,6 +22,7 @@ import numpy.typing as npt
 import Stemmer
 
 from retrieval.language import CJK
+from retrieval.lexical_scope import scoped_scores
 
 __all__ = ["LexicalIndex", "tokenize"]
 
@@ -81,6 +82,7 @@ class LexicalIndex:
         self._vocabulary: dict[str, int] = {}
         self._terms: dict[int, array[int]] = {}
         self._ids: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._lengths: npt.NDArray[np.float32] = np.empty(0, dtype=np.float32)
         self._scorer: Any = None
         self._stale = False
 
@@ -97,7 +99,7 @@ class LexicalIndex:
         """Return an index of the same passages that can be changed while this one is searched."""
         twin = type(self)()
         twin._vocabulary, twin._terms = dict(self._vocabulary), dict(self._terms)
-        twin._ids, twin._scorer, twin._stale = self._ids, self._scorer, self._stale
+        twin._ids, twin._lengths, twin._scorer, twin._stale = self._ids, self._lengths, self._scorer, self._stale
         return twin
 
     def build(self, ids: Sequence[int], texts: Sequence[str]) -> None:
@@ -124,15 +126,18 @@ class LexicalIndex:
         Args:
             query: in either language.
             k: most results.
-            allowed: one flag a passage in the order of `ids`; the scores of the others are zero before the best are
-                picked, so a hidden passage takes no place. None allows all.
+            allowed: one flag a passage in the order of `ids`; a hidden passage takes no place, and the scores of the
+                others are as if it were not there. None allows all.
         """
         self.ready()
         numbers = [self._vocabulary[term] for term in tokenize(query) if term in self._vocabulary]
         if self._scorer is None or not numbers or k <= 0:
             return []
-        mask = None if allowed is None else allowed.astype(np.float32)
-        scores = self._scorer.get_scores(numbers, weight_mask=mask)  # (passages,)
+        if allowed is None or allowed.all():
+            scores = self._scorer.get_scores(numbers)  # (passages,)
+        else:
+            matrix = self._scorer.scores
+            scores = scoped_scores(matrix, numbers, allowed, self._lengths, k1=_K1, b=_B)  # (passages,)
         best = np.argpartition(-scores, k - 1)[:k] if k < len(scores) else np.arange(len(scores))
         best = best[scores[best] > 0.0]
         best = best[np.lexsort((self._ids[best], -scores[best]))]  # equal scores: oldest passage first
@@ -158,6 +163,7 @@ class LexicalIndex:
         if not self._stale:
             return
         self._ids = np.fromiter(self._terms, dtype=np.int64, count=len(self._terms))
+        self._lengths = np.fromiter(map(len, self._terms.values()), dtype=np.float32, count=len(self._terms))
         self._scorer = None
         if any(self._terms.values()):
             scorer = bm25s.BM25(k1=_K1, b=_B)

@@ -240,7 +240,9 @@ def test_what_the_other_has_changes_nothing_that_the_vectors_find(house: House, 
     def seen() -> Any:
         house.index.refresh()
         found = house.index.by_vector(house.embedder, vector, 1, seeing("ours"))
-        return found, house.search.nearest(QUERY, seeing("ours"))
+        cosine = house.search.nearest(QUERY, seeing("ours"))
+        assert cosine is not None
+        return [i for i, _ in found], round(found[0][1], 5), round(cosine, 5)
 
     before = seen()
     for number in range(20):
@@ -248,6 +250,34 @@ def test_what_the_other_has_changes_nothing_that_the_vectors_find(house: House, 
     assert seen() == before
     switch_off("mask", monkeypatch)
     assert seen() != before
+
+
+def test_what_the_other_has_changes_nothing_that_the_words_find(house: House, monkeypatch: pytest.MonkeyPatch):
+    """Else a tenant could learn how often a word stands in the other's documents, by which of his own comes first."""
+    house.put("alpha report of the year", "a longer alpha remark on beta and on many other things", label="ours")
+    house.put("beta report of the year", *(f"other thing {number}" for number in range(5)), label="ours")
+
+    def seen() -> list[tuple[int, float]]:
+        house.index.refresh()
+        return [(i, round(s, 4)) for i, s in house.index.by_words("alpha beta report", 9, seeing("ours"))]
+
+    before = seen()
+    for number in range(8):
+        house.put(*(f"alpha alpha {number} {part}" for part in range(9)), name=f"{number}.txt", label="theirs")
+    house.put("a very long passage " * 40, label="theirs")
+    assert seen() == before
+    monkeypatch.setattr("retrieval.lexical.scoped_scores", unscoped)
+    leaking = seen()
+    assert [i for i, _ in leaking] != [i for i, _ in before], "the order alone tells it"
+
+
+def unscoped(scores: Any, terms: Any, allowed: Any, _lengths: Any, **_parameters: float) -> Any:
+    """What the library gives: weighed by all passages, the hidden ones zero."""
+    total = np.zeros(len(allowed), dtype=np.float32)
+    for term in terms:
+        start, stop = scores["indptr"][term : term + 2]
+        total[scores["indices"][start:stop]] += scores["data"][start:stop]
+    return total * allowed
 
 
 def test_the_others_crowd_takes_no_place_among_the_results(house: House, monkeypatch: pytest.MonkeyPatch):
