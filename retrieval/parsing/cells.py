@@ -12,7 +12,7 @@ without merged cells (the second is read as the first row of figures).
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -66,10 +66,8 @@ def tables(
         numbers: what the rows are called, one number each; their places from 1 by default.
     """
     filled = _fill(rows, merges)
-    across = defaultdict[int, list[Merge]](list)
-    for merge in merges:
-        if merge.right > merge.left:
-            across[merge.top].append(merge)
+    across = sorted((merge for merge in merges if merge.right > merge.left), key=lambda merge: merge.top)
+    tops = [merge.top for merge in across]
     pending, captioned = list[str](), False
     for first, last in _regions(filled):
         region = filled[first:last]
@@ -94,15 +92,24 @@ def tables(
             begun, ended = (numbers[first], numbers[last - 1]) if numbers else (first + 1, last)
             yield Piece(BlockKind.HEADING, f"Rows {begun} to {ended}", level)
         end = _notes(region, start)
-        yield Piece(BlockKind.TABLE, _table(region[start:end], across[first + start]))
+        top, below = first + start, first + end
+        inside = across[bisect_left(tops, top) : bisect_left(tops, below)]
+        yield Piece(BlockKind.TABLE, _table(region[start:end], inside, top=top))
         yield from _texts([_single(row) for row in region[end:]])
     yield from _column(pending)
 
 
 def table_text(rows: Sequence[Sequence[str]], merges: Sequence[Merge] = ()) -> str:
     """Return one table as lines, with its header in the first of them."""
-    filled = [row for row in _fill(rows, merges) if any(row)]
-    return _table(filled, [merge for merge in merges if merge.top == 0 and merge.right > merge.left]) if filled else ""
+    filled = _fill(rows, merges)
+    kept = [number for number, row in enumerate(filled) if any(row)]
+    places = {number: place for place, number in enumerate(kept)}
+    across = [
+        Merge(places[one.top], one.left, places[one.top], one.right)
+        for one in merges
+        if one.right > one.left and one.top in places
+    ]
+    return _table([filled[number] for number in kept], across) if kept else ""
 
 
 def row_line(cells: Sequence[str]) -> str:
@@ -188,18 +195,45 @@ def _is_figure(text: str) -> bool:
     return bare.isdigit() and not (len(text) == 4 and text[:2] in ("19", "20"))
 
 
-def _table(rows: _Rows, across: Sequence[Merge]) -> str:
-    """Write a table; `across` are the cells of its first row that are merged across columns."""
+def _table(rows: _Rows, across: Sequence[Merge], *, top: int = 0) -> str:
+    """Write a table; `across` are its cells that are merged across columns, in rows counted from `top`."""
     width = max(map(len, rows))
     cells = [row + [""] * (width - len(row)) for row in rows]
-    if any(_heads(rows, merge) for merge in across):
-        for merge in across:
-            for column in range(merge.left + 1, min(merge.right + 1, width)):
-                cells[0][column] = cells[0][column] or cells[0][merge.left]
-        names = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip(*cells[:2], strict=True)]
-        cells = [names, *cells[2:]]
+    merges = [Merge(one.top - top, one.left, one.top - top, min(one.right, width - 1)) for one in across]
+    over = [merge for merge in merges if merge.top == 0]
+    names = [cells[0][merge.left] if merge.left < width else "" for merge in over]
+    headed = any(_heads(cells, merge) for merge in over)
+    _settle(cells, [merge for merge in merges if merge.left < merge.right])
+    if headed:
+        for merge, name in zip(over, names, strict=True):
+            for column in range(merge.left, merge.right + 1):
+                if any(row[column] for row in cells[1:]):
+                    cells[0][column] = cells[0][column] or name
+        pairs = zip(*cells[:2], strict=True)
+        cells = [[" ".join(dict.fromkeys(filter(None, pair))) for pair in pairs], *cells[2:]]
     kept = [column for column in range(width) if any(row[column] for row in cells)]
     return "\n".join(row_line([row[column] for column in kept]) for row in cells)
+
+
+def _settle(cells: _Rows, merges: Sequence[Merge]) -> None:
+    """Move the text of a cell that is merged across columns to the column, of these, that holds what it heads.
+
+    Figures often stand in the second column of the three that their year covers, between a sign and a bracket.
+    """
+    origins = {(merge.top, merge.left) for merge in merges}
+    counts = [0] * len(cells[0])
+    for number, row in enumerate(cells):
+        for column, text in enumerate(row):
+            counts[column] += bool(text) and (number, column) not in origins
+    left = _FILLED
+    for merge in merges:
+        left -= merge.right - merge.left
+        if left < 0 or counts[merge.left]:
+            continue
+        place = max(range(merge.left, merge.right + 1), key=lambda column: counts[column])
+        row = cells[merge.top]
+        if counts[place] and not row[place]:
+            row[place], row[merge.left] = row[merge.left], ""
 
 
 def _texts(texts: Sequence[str]) -> Iterator[Piece]:

@@ -18,15 +18,17 @@ from typing import Any, Final
 import docx
 from docx.oxml.ns import qn
 
+from retrieval.parsing.cells import Merge, table_text
 from retrieval.parsing.clean import clean, one_line
 from retrieval.parsing.docx_hidden import Hidden
 from retrieval.parsing.flow import Piece, paginate, remarked
 from retrieval.parsing.package import check_package, reading
-from retrieval.parsing.page_text import CELL
 from retrieval.parsing.types import BlockKind, ParsedPage
 
 __all__ = ["read"]
 
+_COLUMNS: Final = 63  # of a table, as Word has it
+_DIGITS: Final = 4  # a span of more is a mistake
 _HEADING: Final = re.compile(r"(?:heading|标题)\s*(\d)", re.IGNORECASE)
 _TITLES: Final = frozenset({"title", "标题"})
 
@@ -90,11 +92,31 @@ def _paragraph(node: Any, headings: dict[str, int], hidden: Hidden) -> Piece:
 
 def _table(table: Any, hidden: Hidden) -> str:
     """Write a table as lines; a table inside of a cell becomes part of the cell's text."""
-    rows = list[str]()
+    rows, merges, open_from = list[list[str]](), dict[tuple[int, int], Merge](), dict[int, int]()
     for row in _children(table, qn("w:tr")):
-        cells = (" ".join(_text(part, hidden) for part in cell.iter(qn("w:p"))) for cell in _children(row, qn("w:tc")))
-        rows.append(CELL.join(cell for cell in map(one_line, cells) if cell))
-    return "\n".join(row for row in rows if row)
+        texts = list[str]()
+        for cell in _children(row, qn("w:tc")):
+            left, wide = len(texts), _span(cell)
+            texts += [_cell(cell, hidden), *[""] * (wide - 1)]
+            goes_on = cell.find(f"{qn('w:tcPr')}/{qn('w:vMerge')}")
+            if goes_on is None or goes_on.get(qn("w:val")) == "restart" or left not in open_from:
+                open_from[left] = len(rows)
+            top = open_from[left] if goes_on is not None else len(rows)
+            if wide > 1 or top < len(rows):
+                merges[top, left] = Merge(top, left, len(rows), left + wide - 1)
+        rows.append(texts)
+    return table_text(rows, list(merges.values()))
+
+
+def _cell(cell: Any, hidden: Hidden) -> str:
+    return " ".join(_text(part, hidden) for part in cell.iter(qn("w:p")))
+
+
+def _span(cell: Any) -> int:
+    """Return over how many columns a cell reaches."""
+    span = cell.find(f"{qn('w:tcPr')}/{qn('w:gridSpan')}")
+    written = "" if span is None else str(span.get(qn("w:val"), ""))
+    return min(int(written), _COLUMNS) if written.isascii() and written.isdigit() and len(written) < _DIGITS else 1
 
 
 def _children(node: Any, tag: str) -> Iterator[Any]:

@@ -21,7 +21,7 @@ from retrieval.parsing.clean import one_line
 from retrieval.parsing.decode import decode
 from retrieval.parsing.flow import Piece, paginate, remarked
 from retrieval.parsing.html_hidden import Hidden
-from retrieval.parsing.page_text import CELL
+from retrieval.parsing.spans import SpannedTable
 from retrieval.parsing.types import BlockKind, ParsedPage
 from retrieval.types import Remark
 
@@ -55,6 +55,7 @@ _INLINE: Final = frozenset(
     | {"mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt"}
     | {"u", "var", "wbr"}
 )
+_DIGITS: Final = 6  # a span of more is a mistake
 _LISTED: Final = frozenset({"li", "dt", "dd"})
 _TEXTS: Final = (NavigableString, CData)  # exactly these; their subclasses are comments, declarations and the like
 
@@ -147,13 +148,18 @@ def _table(table: Tag, hidden: Hidden) -> Iterator[Piece]:
     caption = table.find("caption")
     if isinstance(caption, Tag):
         yield from _piece(BlockKind.PARAGRAPH, [_seen(caption, hidden)], 0)
-    rows = list[str]()
+    grid = SpannedTable()
     for row in table.find_all("tr"):
         if not (_dropped(row) or hidden.unseen(row)):
-            cells = (_seen(cell, hidden) for cell in row.find_all(["td", "th"]))
-            rows.append(CELL.join(cell for cell in cells if cell))
-    if text := "\n".join(row for row in rows if row):
+            cells = row.find_all(["td", "th"])
+            grid.add((_seen(cell, hidden), _span(cell, "colspan"), _span(cell, "rowspan")) for cell in cells)
+    if text := grid.text():
         yield Piece(BlockKind.TABLE, text)
+
+
+def _span(cell: Tag, name: str) -> int:
+    written = str(cell.get(name, "1")).strip()
+    return int(written) if written.isascii() and written.isdigit() and len(written) < _DIGITS else 1
 
 
 def _seen(node: Tag, hidden: Hidden) -> str:
