@@ -59,8 +59,9 @@ class Described(Protocol):
 class Narrowing:
     """Which documents a question means, and in what words they may say it.
 
-    A search looks in the first tier for the question and, beside it, for the `expansion`; in the next tier when that
-    one has less than it wants; and everywhere the scope reaches after the last.
+    A search looks in the first tier for the question and its `expansion`: for their words together, and by meaning for
+    the mean of their two vectors. It looks in the next tier when that one has less than it wants, and everywhere the
+    scope reaches after the last.
 
     `tiers` holds ids of documents, the best first: each document of the companies that were named stands in exactly one
     tier, and all that stand in none come after. `expansion` is what documents of the kind of the first tier write for
