@@ -18,7 +18,7 @@ from app.errors import StartFailed, Unauthenticated, VouchError
 from app.settings import Settings
 from app.up import OPERATOR_KEY, RECORD
 
-__all__ = ["ServiceError", "connect", "result", "wait_ready"]
+__all__ = ["ServiceError", "connect", "is_running", "result", "wait_ready"]
 
 _START_S: Final = 120.0
 
@@ -56,6 +56,11 @@ def connect(settings: Settings, environ: Mapping[str, str] | None = None) -> Ite
         if child is not None:
             child.terminate()
             child.wait(timeout=60)
+
+
+def is_running(settings: Settings) -> bool:
+    """Say whether a service runs on this data folder and answers."""
+    return _running(settings.data_dir) is not None
 
 
 def wait_ready(client: httpx.Client, report: Callable[[str], None]) -> None:

@@ -36,6 +36,7 @@ from app.ledger.relay import RelayServer
 from app.ledger.vault import Vault
 from app.library import Library
 from app.metrics import Metrics
+from app.retrieval_care import reconcile
 from app.settings import Settings
 from app.storage.engine import connect
 from app.storage.migrate import upgrade
@@ -249,6 +250,11 @@ class Service:
             added["replaces"] = document.replaces
         self.ledger.append("document.add.outcome", actor=caller, body=added, closes=intent.entry)
         return document
+
+    def reconcile(self, caller: Principal, *, deep: bool, mend: bool) -> dict[str, Any]:
+        """Hold everything that documents became against the catalog, recorded; see `retrieval_care.reconcile`."""
+        files = self.settings.data_dir / "files"
+        return reconcile(self._database, self.index, files, self.ledger, caller=caller, deep=deep, mend=mend)
 
     # how it is
 

@@ -45,6 +45,7 @@ _RESERVED: Final = frozenset(
         "model",
         "models",
         "readyz",
+        "retrieval",
         "users",
     }
 )

@@ -58,10 +58,10 @@ def scoped_scores(
         if not held:
             continue
         places, made = places[seen], scores["data"][start:stop][seen]
-        saturation = made / _rarity(int(scores["num_docs"]), stop - start)
-        frequency = np.rint(saturation * norm_all[places] / np.maximum(1.0 - saturation, 1e-9))  # whole by nature
-        weight = times * _rarity(visible, held)
-        total[places] += (weight * frequency / (frequency + norm_visible[places])).astype(np.float32)
+        share = made / np.float32(_rarity(int(scores["num_docs"]), stop - start))  # f / (f + norm_all)
+        frequent = share * norm_all[places]  # f, times what the next line takes out again
+        share = frequent / (frequent + (1.0 - share) * norm_visible[places])  # f / (f + norm_visible)
+        total[places] += np.float32(times * _rarity(visible, held)) * share
     return total
 
 

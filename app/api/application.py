@@ -9,7 +9,7 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
-from app.api import ask, audit, documents, failures, health, openai
+from app.api import ask, audit, documents, failures, health, openai, retrieval
 from app.api.envelope import Envelope
 from app.api.guard import guard
 from app.service import Service
@@ -50,7 +50,7 @@ def create(service: Service, *, pages: bool = True) -> FastAPI:
         upload_bytes=(service.settings.max_file_mb + 1) << 20,
         upload_paths=("/v1/documents", "/ui/gradio_api/upload", *_uploads(service)),
     )
-    for module in (health, ask, openai, documents, audit):
+    for module in (health, ask, openai, documents, audit, retrieval):
         app.include_router(module.router)
     for name, plugin in sorted(service.registry.plugins.items()):
         router = plugin.router(service)

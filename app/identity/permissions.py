@@ -63,6 +63,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/v1/documents/{document_id}/file"): Access(Permission.READ, record="document.download"),
         ("GET", "/v1/documents/{document_id}/pages/{page}"): Access(Permission.READ, record="document.read"),
         ("GET", "/v1/documents/{document_id}/pages/{page}/image"): Access(Permission.READ, record="document.read"),
+        ("POST", "/v1/retrieval/check"): Access(Permission.ADMIN, recorded_by="app.retrieval_care"),
         ("GET", "/view/{document_id}/{page}"): Access(Permission.READ, record="document.read"),
         ("GET", "/audit"): Access(Permission.AUDIT, exempt=_PAGE),
         ("GET", "/v1/audit/entries"): Access(Permission.AUDIT, record="audit.read"),
