@@ -75,7 +75,7 @@ def test_a_service_answers_from_milvus_and_again_after_a_restart(make_service: M
 
 
 def test_a_service_waits_for_a_store_that_is_away(make_service: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.service._STORE_PAUSE_S", 0.05)
+    monkeypatch.setattr("app.library._STORE_PAUSE_S", 0.05)
     service, tries = make_service(), []
     load_index = service.index.load
 
