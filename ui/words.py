@@ -36,7 +36,7 @@ CATALOG: Final[dict[str, dict[Language, str]]] = {
         "en": "formulas without a saved value: open and save the file in a spreadsheet program",
         "zh": "公式没有保存的结果：请用表格软件打开并重新保存",
     },
-    "remark_doubtful_text": {"en": "text that may have been read wrongly", "zh": "文字可能识别有误"},
+    "remark_doubtful_text": {"en": "text that may be hidden, and was kept", "zh": "含可能被隐藏的文字，已保留"},
     "remark_several_patients": {"en": "a record of more than one patient", "zh": "含多名患者的记录"},
     "remark_broken_reference": {"en": "references that lead nowhere", "zh": "含无法找到对象的引用"},
     "remark_entry_unread": {"en": "entries that were not read", "zh": "有条目未读取"},

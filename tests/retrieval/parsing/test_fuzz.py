@@ -1,7 +1,7 @@
 """Broken files of each format are read or refused: nothing else comes out, and the next good file is read.
 
 Each goes the whole way of a document: told by its content in this process, read in a child with limits, its pages
-checked again here. VOUCH_FUZZ sets how many variants of each format are tried, 40 if it is not set; docs/formats.md
+checked again here. VOUCH_TEST_FUZZ sets how many variants of each format are tried, 40 if it is not set; docs/formats.md
 says what 1,000 gave.
 """
 
@@ -22,7 +22,7 @@ from retrieval.parsing.types import Limits
 from tests.retrieval.parsing.mutations import mutated
 from tests.retrieval.parsing.seeds import CANARY, FORMATS, name_of, seeds_of
 
-VARIANTS = int(os.environ.get("VOUCH_FUZZ", "40"))
+VARIANTS = int(os.environ.get("VOUCH_TEST_FUZZ", "40"))
 LIMITS = Limits(max_bytes=20 << 20, max_pages=200, timeout_s=20, memory_mb=1024)
 
 
