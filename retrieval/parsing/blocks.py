@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from retrieval.parsing.columns import Carry, Columns, columns_of, unit_of
 from retrieval.parsing.layout import Row
 from retrieval.parsing.lines import join_lines
 from retrieval.parsing.marks import begins_item
 from retrieval.parsing.page_text import PageText
-from retrieval.parsing.tables import find_tables, row_text
+from retrieval.parsing.tables import find_tables
 from retrieval.parsing.types import BlockKind
 from retrieval.types import Box
 
@@ -32,6 +33,7 @@ _SAME_SIZE: Final = 0.12  # code in a line of prose is often set a tenth smaller
 _PITCH: Final = 1.3  # a wider step between two lines parts paragraphs
 _WIDEST_PITCH: Final = 2.2  # steps beyond this many type sizes say nothing about line spacing
 _SHORT: Final = 0.8  # a line that fills less of its column may end a paragraph
+_ABOVE: Final = 2  # lines above a table in which its unit is looked for
 _INDENT: Final = 0.8  # type sizes
 _ENDS: Final = re.compile(r"[.!?:;。！？：；][\"'”’」）)\]]*$")
 _LEADER: Final = re.compile(r"(?:\.\s?){4}|…{2}")  # a line of a table of contents
@@ -46,6 +48,14 @@ class _Line:
     bold: bool
 
     @classmethod
+    def over(cls, rows: list[Row], text: str, *, flat: bool = False) -> _Line:
+        """Make one line of several rows; a `flat` one stands above them without a place of its own."""
+        line = cls.of(Row([run for row in rows for run in row.runs], rows[0].top, rows[-1].bottom), text)
+        if flat:
+            line.box = line.box.model_copy(update={"bottom": line.box.top})
+        return line
+
+    @classmethod
     def of(cls, row: Row, text: str) -> _Line:
         first = row.runs[0].box
         box = Box(
@@ -58,7 +68,9 @@ class _Line:
         return cls(text, box if len(row.runs) > 1 else first, largest.size, all(run.bold for run in row.runs))
 
 
-def add_region(page: PageText, rows: list[Row], *, body: float, vocabulary: frozenset[str]) -> None:
+def add_region(
+    page: PageText, rows: list[Row], *, body: float, vocabulary: frozenset[str], carry: Carry | None = None
+) -> None:
     """Append the blocks of one region of a page.
 
     Args:
@@ -66,17 +78,23 @@ def add_region(page: PageText, rows: list[Row], *, body: float, vocabulary: froz
         rows: Rows from top to bottom, of one column.
         body: Type size of most of the document so far, in points.
         vocabulary: Lower-case words of the page, by which a hyphen at a line's end is judged.
+        carry: The table that the page before ended with, and that this one will end with.
     """
     done = 0
     for first, last in [*find_tables(rows), (len(rows), len(rows))]:
         prose = [_Line.of(row, " ".join(run.text for run in row.runs)) for row in rows[done:first]]
         for paragraph in _paragraphs(prose):
             _add_prose(page, paragraph, body=body, vocabulary=vocabulary)
-        _add_table(page, [_Line.of(row, row_text(row)) for row in rows[first:last]])
+        if last > first:
+            unit = next(filter(None, (unit_of(line.text) for line in reversed(prose[-_ABOVE:]))), "")
+            table = columns_of(rows[first:last], unit=unit)
+            _add_table(page, carry.continued(table, blocks=page.count) if carry is not None else table)
         done = last
 
 
-def _add_table(page: PageText, lines: list[_Line]) -> None:
+def _add_table(page: PageText, table: Columns) -> None:
+    rows = [row for line in table.lines for row in line.rows]
+    lines = [_Line.over(line.rows or rows[:1], line.text, flat=not line.rows) for line in table.lines if line.text]
     starts, text = list[int](), ""
     for line in lines:
         text += "\n" if text else ""

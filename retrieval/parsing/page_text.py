@@ -26,6 +26,11 @@ class PageText:
     def __len__(self) -> int:
         return len(self._text)
 
+    @property
+    def count(self) -> int:
+        """How many blocks were added."""
+        return len(self._blocks)
+
     def add(
         self,
         kind: BlockKind,

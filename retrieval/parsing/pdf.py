@@ -19,6 +19,7 @@ import pypdfium2.raw as pdfium_c
 
 from retrieval.errors import DamagedFile, EncryptedFile
 from retrieval.parsing.blocks import add_region
+from retrieval.parsing.columns import Carry
 from retrieval.parsing.ink import LAYER, remarks_on
 from retrieval.parsing.layout import regions
 from retrieval.parsing.lines import words_of
@@ -69,7 +70,7 @@ def open_pdf(path: Path) -> pdfium.PdfDocument:
 
 
 def _pages(document: pdfium.PdfDocument) -> Iterator[ParsedPage]:
-    sizes, recognizer = Counter[float](), Recognizer()
+    sizes, recognizer, carry = Counter[float](), Recognizer(), Carry()
     for index in range(len(document)):
         try:
             page = document[index]
@@ -85,7 +86,7 @@ def _pages(document: pdfium.PdfDocument) -> Iterator[ParsedPage]:
                 sizes[run.size] += len(run.text)
             body = sizes.most_common(1)[0][0] if sizes else 0.0
             width, height = page.get_size()
-            text = _text(runs, body=body)
+            text = _text(runs, body=body, carry=carry)
             read = text.page(index + 1, width=round(width, 2), height=round(height, 2))
             yield read.model_copy(update={"remarks": remarks})
         except pdfium.PdfiumError as error:
@@ -120,14 +121,15 @@ def _beside(recognized: list[Run], runs: list[Run]) -> list[Run]:
     ]
 
 
-def _text(runs: list[Run], *, body: float) -> PageText:
+def _text(runs: list[Run], *, body: float, carry: Carry) -> PageText:
     vocabulary = words_of("\n".join(run.text for run in runs))
     text = PageText()
     for rows in regions([run for run in runs if run.upright]):
-        add_region(text, rows, body=body, vocabulary=vocabulary)
+        add_region(text, rows, body=body, vocabulary=vocabulary, carry=carry)
     for run in runs:
         if not run.upright:
             text.add(BlockKind.PARAGRAPH, run.text, boxes=[run.box], lines=[0])
+    carry.turn(blocks=text.count)
     return text
 
 

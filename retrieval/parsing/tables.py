@@ -1,26 +1,37 @@
-"""Finds table rows among the rows of a PDF page, and writes a row as one line of text.
+"""Finds table rows among the rows of a PDF page, and the cells of a row.
 
 A PDF does not say what is a table. Two rows belong to one when both have cells apart from each other and a gap of one
 lies above a gap of the other; a row with a single cell between two such rows is a label without numbers.
 
-Not covered: cells that hold several lines (each line becomes a row), and empty cells (they leave no mark).
+Which column a cell belongs to is told by `retrieval.parsing.columns`.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Final
+from typing import Final, NamedTuple
 
 from retrieval.parsing.layout import Row
 from retrieval.parsing.marks import is_marker
 from retrieval.parsing.page_text import CELL
 
-__all__ = ["find_tables", "row_text"]
+__all__ = ["Cell", "cells_of", "find_tables", "row_text"]
 
 _SHARED_GAP: Final = 3.0  # points that two gaps must have in common
 _NEXT: Final = 2.2  # row heights from the top of a row to the top of the next one in its table
+_TAIL_INDENT: Final = 20.0  # points from the left edge of a table to a line that goes on in another column
+_TIGHT: Final = 0.45  # row heights between two lines of one cell, at most
+_TITLE_INDENT: Final = 40.0  # points from the left edge of a title to the first cell of a header below it
 _BEFORE_NUMBER: Final = frozenset("$€£¥￥(-–+") | {"US$", "RMB", "($", "-$"}
 _AFTER_NUMBER: Final = frozenset(")%)％") | {")%", "%)"}
+
+
+class Cell(NamedTuple):
+    """The text of a cell and its edges in points."""
+
+    text: str
+    x0: float
+    x1: float
 
 
 def find_tables(rows: list[Row]) -> list[tuple[int, int]]:
@@ -35,17 +46,23 @@ def find_tables(rows: list[Row]) -> list[tuple[int, int]]:
     return found
 
 
-def row_text(row: Row) -> str:
-    """Write a row as its cells with a bar between; a currency or per cent sign keeps to its number."""
-    cells = list[str]()
+def cells_of(row: Row) -> list[Cell]:
+    """Return the cells of a row; a currency or per cent sign keeps to its number, a list marker to its text."""
+    cells = list[Cell]()
     for run in row.runs:
-        if len(cells) == 1 and is_marker(cells[0]):
-            cells[0] += " " + run.text
-        elif cells and (cells[-1] in _BEFORE_NUMBER or run.text in _AFTER_NUMBER):
-            cells[-1] += run.text
+        last = cells[-1].text if cells else ""
+        if len(cells) == 1 and is_marker(last):
+            cells[-1] = Cell(f"{last} {run.text}", cells[-1].x0, run.x1)
+        elif cells and (last in _BEFORE_NUMBER or run.text in _AFTER_NUMBER):
+            cells[-1] = Cell(last + run.text, cells[-1].x0, run.x1)
         else:
-            cells.append(run.text)
-    return CELL.join(cells)
+            cells.append(Cell(run.text, run.x0, run.x1))
+    return cells
+
+
+def row_text(row: Row) -> str:
+    """Write a row as its cells with a bar between."""
+    return CELL.join(cell.text for cell in cells_of(row))
 
 
 def _end(rows: list[Row], cells: list[list[tuple[float, float]]], first: int) -> int:
@@ -57,11 +74,34 @@ def _end(rows: list[Row], cells: list[list[tuple[float, float]]], first: int) ->
         if rows[index].top - rows[index - 1].top > _NEXT * max(rows[index].height, rows[index - 1].height):
             break
         if not cells[index]:
+            if _is_title(rows, index):
+                break
             continue  # a label alone, if the table goes on after it
         if index - last > 2 or not _aligned(cells[last], cells[index]):
             break
         last = index
-    return last + 1 if last > first else first
+    return _with_tail(rows, first, last + 1) if last > first else first
+
+
+def _with_tail(rows: list[Row], first: int, end: int) -> int:
+    """Return the end of a table with the further lines of the cells of its last row."""
+    left = min(row.x0 for row in rows[first:end])
+    while end < len(rows) and len(rows[end].runs) == 1:
+        tail, above = rows[end].runs[0], rows[end - 1]
+        inside = any(abs(tail.x0 - run.x0) < _SHARED_GAP for run in above.runs if run.x0 > left + _TAIL_INDENT)
+        label = tail.text[0].islower() and any(char.isdigit() for run in above.runs[1:] for char in run.text)
+        if not (inside or label) or rows[end].top - above.bottom > _TIGHT * max(above.height, tail.height):
+            break
+        end += 1
+    return end
+
+
+def _is_title(rows: list[Row], index: int) -> bool:
+    """Say whether a lone label is the title of another table: bold, with a header that has no label below it."""
+    title = rows[index].runs[0]
+    if not title.bold or index + 1 >= len(rows):
+        return False
+    return rows[index + 1].x0 > title.x0 + _TITLE_INDENT
 
 
 def _gaps(row: Row) -> list[tuple[float, float]]:

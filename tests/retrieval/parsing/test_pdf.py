@@ -178,7 +178,8 @@ def test_a_table_keeps_each_number_beside_its_label(pdf, limits, blocks_of):
     assert blocks[0] == ("paragraph", "Figures are in millions and were audited by the firm.")
     assert blocks[1] == (
         "table",
-        "2023 | $2022\nRevenue | 1,234 | $1,100\nOperating profit | (56) | $3.5\nTax | 7 | $8",
+        "Figures are in millions | 2023 | $2022\nRevenue | 1,234 | $1,100\nOperating profit | (56) | $3.5\n"
+        "Tax | 7 | $8",
     )
     assert len(blocks) == 2
 
