@@ -2,7 +2,7 @@
 
     vectors          kept as                                                searched
     below 50,000     float32 in memory                                      all of them: exact
-    from 50,000      FAISS IVF-PQ codes in memory (56 bytes a vector);      cells near the query by codes, the best of
+    from 50,000      FAISS IVF-PQ codes in memory (104 bytes a vector);     cells near the query by codes, the best of
                      float16 rows in memory while the budget lasts,         them by whole vectors; exact when the scope
                      then in a file of which the rows wanted are read       sees few
 
@@ -297,10 +297,13 @@ class FaissStore(VectorStore):
         return _Budget(self._memory_bytes - sum(held))
 
     def _seal(self) -> None:
-        """Make a segment of the tail: in memory while there is room, else in a file, in half the size."""
+        """Make a segment of the tail: in memory while there is room, else in a file, in half the size.
+
+        What comes in in bulk goes to files at once: memory is wanted for the merge.
+        """
         view = self._present()
         segment = view.tail.sealed(new_name())
-        if not self._budget().takes(segment.rows.count * self._embedder.dimension * 4):
+        if self._in_bulk or not self._budget().takes(segment.rows.count * self._embedder.dimension * 4):
             try:
                 segment = write(segment, self._workshop.place, dtype="f2")
             except OSError as error:  # the next snapshot says so to somebody who can do something about it
