@@ -22,6 +22,7 @@ from app.cli_examine import add_to
 from app.cli_ingest import ingest
 from app.console import note, told
 from app.settings import load
+from retrieval.rivals import Rivals
 
 __all__ = ["app", "main"]
 
@@ -104,13 +105,15 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use this many items, drawn with the seed.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draw and of the intervals.")] = 0,
+    rivals: Annotated[
+        Rivals, typer.Option(help="Who else answers, in suites of search; `all` embeds every document twice.")
+    ] = Rivals.SEARCH,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Measure the installed system on a data set."""
     with told():
+        from app.embedders import bring, embedders_for
         from domains.registry import load as load_domains
-        from model.catalog import card
-        from model.fetch import fetch
         from retrieval.evaluation import SUITES
 
         suites: dict[str, Any] = dict(SUITES)
@@ -129,13 +132,11 @@ def evaluate(
         run = suites[suite]
         wanted = inspect.signature(run).parameters
         lent: dict[str, Any] = {}
-        if "embedder_folder" in wanted:  # only suites that search need the weights
-            lent["embedder_folder"] = fetch(
-                card("all-minilm-l6-v2"),
-                settings.model_dir,
-                offline=settings.offline,
-                report=lambda step: note(step.step),
-            )
+        if "embedders" in wanted:  # only suites that search need the weights
+            bring(settings, lambda step: note(step.step))
+            lent["embedders"] = embedders_for(settings)
+        if "rivals" in wanted:
+            lent["rivals"] = rivals
         if "workdir" in wanted:
             lent["workdir"] = settings.data_dir / "eval"  # keeps the embeddings, so that a second run is quick
             lent["workdir"].mkdir(parents=True, exist_ok=True)

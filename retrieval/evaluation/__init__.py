@@ -21,4 +21,4 @@ __all__ = ["SUITES"]
 SUITES: Final[Mapping[str, Suite]] = MappingProxyType(
     {suite.name: suite for suite in (SCIFACT, STARD, MEDQUAD, FINANCE_PAGES, CUAD)}
 )
-"""Suites by name. Each is called as ``suite(data, limit=…, seed=…, embedder_folder=…, workdir=…, report=…)``."""
+"""Suites by name. Each is called as ``suite(data, limit=…, seed=…, embedders=…, workdir=…, report=…)``."""

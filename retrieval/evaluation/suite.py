@@ -10,32 +10,25 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from retrieval.embedding import TextEmbedder
 from retrieval.errors import EmptyFile
 from retrieval.evaluation.models import Models, opened
 from retrieval.evaluation.result import Answers, result
 from retrieval.evaluation.tutorial import Tutorial
+from retrieval.rivals import Rivals
 from retrieval.trial import LABEL, Corpus, Place, Report, Source
 from retrieval.types import EVERYTHING, Scope
 
-__all__ = ["EVERYWHERE", "Ask", "Measure", "Question", "Rivals", "Suite"]
+__all__ = ["EVERYWHERE", "Ask", "Measure", "Question", "Suite"]
 
 EVERYWHERE: Final = Scope(subject="evaluation", labels=frozenset({LABEL}), collections=frozenset({EVERYTHING}))
 """All documents of a set."""
 
 VOUCH: Final = "vouch"
 _EVERY: Final = 25  # questions between two reports
-
-
-class Rivals(StrEnum):
-    """Which rivals answer too. `ALL` embeds every document a second time, for the tutorial's pieces."""
-
-    NONE = "none"
-    SEARCH = "search"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +78,7 @@ class Suite:
         *,
         limit: int | None,
         seed: int,
-        embedder_folder: Path,
+        embedders: Sequence[TextEmbedder],
         workdir: Path,
         report: Report,
         rivals: str = Rivals.SEARCH,
@@ -96,7 +89,7 @@ class Suite:
             data: the set's folder.
             limit: most questions, drawn with the seed; None asks all.
             seed: of the draw and the intervals.
-            embedder_folder: the English embedding model.
+            embedders: the models of the installation.
             workdir: keeps embeddings between runs.
             report: hears how far it is.
             rivals: one of `Rivals`.
@@ -108,7 +101,7 @@ class Suite:
         asked = self._drawn(list(self.questions(data)), limit=limit, seed=seed)
         if not asked:
             raise EmptyFile("The set holds no question.", remedy="Give the folder of a set of this suite with --data.")
-        with opened(workdir, embedder_folder) as models, Corpus.open(workdir, models.embedders) as corpus:
+        with opened(workdir, embedders) as models, Corpus.open(workdir, models.embedders) as corpus:
             sources = self._needed(list(self.sources(data)), asked)
             corpus.fill(sources, report)
             answers: dict[str, Answers] = {}
@@ -157,4 +150,4 @@ def _contenders(
         yield "dense", corpus.ask_by_vector
         yield "rrf", corpus.ask_by_both
     if rivals is Rivals.ALL:
-        yield "tutorial", Tutorial(sources, models.english, report).ask
+        yield "tutorial", Tutorial(sources, models.tutorial, report).ask

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from retrieval.embedding import Embedder
 from retrieval.evaluation import SUITES
 
 KEYS = {"suite", "data", "n", "metrics", "intervals", "rivals", "latency_ms", "settings", "seconds"}
@@ -22,7 +23,7 @@ def run(suite: str, data: Path, model: Path, tmp_path: Path, **changes: Any) -> 
     """Run a suite and check the shape of its result."""
     said: list[str] = []
     options: dict[str, Any] = {"limit": None, "seed": 0} | changes
-    result = SUITES[suite](data, embedder_folder=model, workdir=tmp_path / "work", report=said.append, **options)
+    result = SUITES[suite](data, embedders=[Embedder(model)], workdir=tmp_path / "work", report=said.append, **options)
     assert said
     assert json.loads(json.dumps(result)) == result
     assert set(result) == KEYS
