@@ -28,7 +28,7 @@ from retrieval.packing import pack, unpack
 from retrieval.stores.contract import VectorStore
 from retrieval.stores.faiss_store import FaissStore
 from retrieval.types import Scope
-from retrieval.visibility import Group, Ids, Visibility
+from retrieval.visibility import Flags, Group, Ids, Visibility
 
 __all__ = ["Held", "PassageIndex", "pack", "unpack"]
 
@@ -74,6 +74,7 @@ class PassageIndex:
         self._changing = threading.Lock()
         self._lexical = LexicalIndex()  # replaced by a changed copy, never changed: searches need no lock
         self._visibility = Visibility.of(())
+        self._last_seen: tuple[Visibility, LexicalIndex, object, Flags] | None = None
         self._documents: Mapping[str, Searchable] = MappingProxyType({})
         self._passages: dict[str, Ids] = {}
         self._generation: int | None = None
@@ -162,10 +163,10 @@ class PassageIndex:
             documents: only passages of these, of which the scope still hides what it hides; None: of all.
         """
         lexical = self._lexical
-        allowed = self._visibility.flags(lexical.ids, scope)
+        allowed = counted = self._seen(lexical, scope)
         if documents is not None:
-            allowed &= np.isin(lexical.ids, self.passages_of(documents), assume_unique=True)
-        return lexical.search(query, k, allowed)
+            allowed = counted & np.isin(lexical.ids, self.passages_of(documents), assume_unique=True)
+        return lexical.search(query, k, allowed, counted=counted)
 
     def by_vector(
         self, embedder: TextEmbedder, vector: Vectors, k: int, scope: Scope, *, documents: Sequence[str] | None = None
@@ -183,9 +184,19 @@ class PassageIndex:
         within = None if documents is None else self.passages_of(documents)
         return store.nearest(vector, k, scope, within=within)
 
-    def rarity(self, terms: Sequence[str]) -> list[float]:
-        """Return the weight of each term by how few of all passages hold it; see `LexicalIndex.rarity`."""
-        return self._lexical.rarity(terms)
+    def rarity(self, terms: Sequence[str], *, scope: Scope) -> list[float]:
+        """Return the weight of each term by how few passages in the scope hold it; see `LexicalIndex.rarity`."""
+        lexical = self._lexical
+        return lexical.rarity(terms, self._seen(lexical, scope))
+
+    def _seen(self, lexical: LexicalIndex, scope: Scope) -> Flags:
+        """Return one flag a passage of the lexical index: true where the scope may see it. A query asks three times."""
+        visibility, last = self._visibility, self._last_seen
+        key = (scope.labels, scope.collections)
+        if last is None or last[0] is not visibility or last[1] is not lexical or last[2] != key:
+            last = (visibility, lexical, key, visibility.flags(lexical.ids, scope))
+            self._last_seen = last
+        return last[3]
 
     def passages_of(self, documents: Sequence[str]) -> Ids:
         """Return the ids of the passages of these documents, each document once; unknown documents have none."""

@@ -120,41 +120,62 @@ class LexicalIndex:
         for passage_id in ids:
             self._stale |= self._terms.pop(int(passage_id), None) is not None
 
-    def search(self, query: str, k: int, allowed: npt.NDArray[np.bool_] | None) -> list[tuple[int, float]]:
+    def search(
+        self,
+        query: str,
+        k: int,
+        allowed: npt.NDArray[np.bool_] | None,
+        *,
+        counted: npt.NDArray[np.bool_] | None = None,
+    ) -> list[tuple[int, float]]:
         """Return up to `k` passages that share a term with the query, best first.
 
         Args:
             query: in either language.
             k: most results.
-            allowed: one flag a passage in the order of `ids`; a hidden passage takes no place, and the scores of the
-                others are as if it were not there. None allows all.
+            allowed: one flag a passage in the order of `ids`; the scores of the others are zero before the best are
+                picked, so a hidden passage takes no place. None allows all.
+            counted: the passages that terms and lengths are counted over: those that the caller may see, of which
+                `allowed` may be fewer. The scores are as if there were no others. None counts those that are allowed.
         """
         self.ready()
         numbers = [self._vocabulary[term] for term in tokenize(query) if term in self._vocabulary]
         if self._scorer is None or not numbers or k <= 0:
             return []
-        if allowed is None or allowed.all():
-            scores = self._scorer.get_scores(numbers)  # (passages,)
+        counted = allowed if counted is None else counted
+        if counted is None or counted.all():
+            mask = None if allowed is None else allowed.astype(np.float32)
+            scores = self._scorer.get_scores(numbers, weight_mask=mask)  # (passages,)
         else:
-            matrix = self._scorer.scores
-            scores = scoped_scores(matrix, numbers, allowed, self._lengths, k1=_K1, b=_B)  # (passages,)
+            matrix, lengths = self._scorer.scores, self._lengths
+            scores = scoped_scores(matrix, numbers, allowed, counted, lengths, k1=_K1, b=_B)  # (passages,)
         best = np.argpartition(-scores, k - 1)[:k] if k < len(scores) else np.arange(len(scores))
         best = best[scores[best] > 0.0]
         best = best[np.lexsort((self._ids[best], -scores[best]))]  # equal scores: oldest passage first
         return [(int(self._ids[i]), float(scores[i])) for i in best]
 
-    def rarity(self, terms: Sequence[str]) -> list[float]:
+    def rarity(self, terms: Sequence[str], counted: npt.NDArray[np.bool_] | None = None) -> list[float]:
         """Return the weight of each term by how few passages hold it: ln(1 + (N - n + 0.5) / (n + 0.5)).
 
-        N passages are indexed, n of them hold the term. A term that none holds weighs most.
+        N passages are counted, n of them hold the term. A term that none holds weighs most.
+
+        Args:
+            terms: as `tokenize` gives them.
+            counted: one flag a passage in the order of `ids`; None counts all.
         """
         self.ready()
         starts = self._scorer.scores["indptr"] if self._scorer is not None else ()
-        total = len(self._ids)
+        counted = None if counted is None or counted.all() else counted
+        total = len(self._ids) if counted is None else int(counted.sum())
         weights: list[float] = []
         for term in terms:
             number = self._vocabulary.get(term)
-            held = 0 if number is None or number + 1 >= len(starts) else int(starts[number + 1] - starts[number])
+            if number is None or number + 1 >= len(starts):
+                held = 0
+            elif counted is None:
+                held = int(starts[number + 1] - starts[number])
+            else:
+                held = int(counted[self._scorer.scores["indices"][starts[number] : starts[number + 1]]].sum())
             weights.append(math.log(1.0 + (total - held + 0.5) / (held + 0.5)))
         return weights
 

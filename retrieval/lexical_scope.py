@@ -27,25 +27,33 @@ Flags = npt.NDArray[np.bool_]
 
 
 def scoped_scores(
-    scores: Mapping[str, Any], terms: Sequence[int], allowed: Flags, lengths: Floats, *, k1: float, b: float
+    scores: Mapping[str, Any],
+    terms: Sequence[int],
+    allowed: Flags | None,
+    counted: Flags,
+    lengths: Floats,
+    *,
+    k1: float,
+    b: float,
 ) -> Floats:
     """Return the score of each passage, (passages,); 0 for one that is not allowed.
 
     Args:
         scores: bm25s's sparse matrix of one column a term: `data`, `indices`, `indptr`, `num_docs`.
         terms: numbers of the query's terms, repeats included.
-        allowed: one flag a passage.
+        allowed: one flag a passage: those that are scored; None: those that are counted.
+        counted: one flag a passage: those that count, of which the others are fewer.
         lengths: terms of each passage.
         k1: how soon repeats stop to count; that of the matrix.
         b: how much the length counts; that of the matrix.
     """
-    total = np.zeros(len(allowed), dtype=np.float32)
-    visible = int(allowed.sum())
+    total = np.zeros(len(counted), dtype=np.float32)
+    visible = int(counted.sum())
     if not visible:
         return total
     norm_all, norm_visible = (
         k1 * (1.0 - b + b * lengths / max(float(mean), 1e-9))
-        for mean in (lengths.mean(), lengths @ allowed.astype(np.float32) / visible)
+        for mean in (lengths.mean(), lengths @ counted.astype(np.float32) / visible)
     )
     starts = scores["indptr"]
     for term, times in Counter(terms).items():
@@ -53,10 +61,12 @@ def scoped_scores(
             continue
         start, stop = int(starts[term]), int(starts[term + 1])
         places = scores["indices"][start:stop]
-        seen = allowed[places]
+        seen = counted[places]
         held = int(seen.sum())
         if not held:
             continue
+        if allowed is not None:
+            seen &= allowed[places]
         places, made = places[seen], scores["data"][start:stop][seen]
         share = made / np.float32(_rarity(int(scores["num_docs"]), stop - start))  # f / (f + norm_all)
         frequent = share * norm_all[places]  # f, times what the next line takes out again

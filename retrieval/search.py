@@ -11,6 +11,7 @@ ago is not shown either. Passages that the screen withheld are in no index.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from retrieval.catalog import Catalog
@@ -128,7 +129,7 @@ class _Run:
             words: what is searched by words: the query, and perhaps more.
             documents: only passages of these; None: of all.
         """
-        weights, rarity = weights_for(language_of(query)), self._index.rarity
+        weights, rarity = weights_for(language_of(query)), partial(self._index.rarity, scope=self.scope)
         whole = share_of(words, rarity) or 1.0
         matched = self._index.by_words(words, self.depth, self.scope, documents=documents)
         near = self._by_vector(query, documents)

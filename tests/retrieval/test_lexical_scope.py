@@ -55,3 +55,24 @@ def test_a_term_that_only_the_hidden_have_weighs_nothing():
     assert index.search("secret", 5, np.array([True, False])) == []
     with_it, without = (index.search(query, 5, np.array([True, False])) for query in ("loan secret", "loan"))
     assert with_it == without
+
+
+def test_fewer_may_be_allowed_than_count():
+    texts = {1: "loan rate", 2: "loan book", 3: "weather", 4: "loan loan"}
+    index, ours = index_of(texts), index_of({i: texts[i] for i in (1, 2, 3)})
+    counted = np.array([True, True, True, False])
+    found = index.search("loan rate", 5, np.array([False, True, False, False]), counted=counted)
+    alone = dict(ours.search("loan rate", 5, None))
+    assert found == [(2, pytest.approx(alone[2], abs=1e-5))]
+    everything = index.search("loan rate", 5, np.array([False, True, False, False]), counted=np.ones(4, dtype=np.bool_))
+    assert everything == [(2, pytest.approx(dict(index.search("loan rate", 5, None))[2], abs=1e-5))]
+
+
+def test_rarity_counts_what_is_counted():
+    index = index_of({1: "loan rate", 2: "loan book", 3: "weather", 4: "rate rate"})
+    counted = np.array([True, True, False, False])
+    alone = index_of({1: "loan rate", 2: "loan book"})
+    assert index.rarity(["loan", "rate", "weather", "never"], counted) == pytest.approx(
+        alone.rarity(["loan", "rate", "weather", "never"])
+    )
+    assert index.rarity(["loan"], np.ones(4, dtype=np.bool_)) == index.rarity(["loan"])

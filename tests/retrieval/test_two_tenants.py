@@ -22,6 +22,7 @@ from retrieval.catalog import metadata
 from retrieval.errors import DocumentNotFound
 from retrieval.index import PassageIndex
 from retrieval.ingest import Ingestor
+from retrieval.lexical import LexicalIndex
 from retrieval.search import HybridSearch
 from retrieval.stores import milvus_store
 from retrieval.tables import DocumentRow, GenerationRow
@@ -261,17 +262,25 @@ def test_what_the_other_has_changes_nothing_that_the_words_find(house: House, mo
         house.index.refresh()
         return [(i, round(s, 4)) for i, s in house.index.by_words("alpha beta report", 9, seeing("ours"))]
 
-    before = seen()
+    def fused() -> list[tuple[str, float]]:
+        found = house.find("alpha beta report", seeing("ours"), k=9)
+        return [(item.text, round(item.score, 4)) for item in found]
+
+    before, fused_before = seen(), fused()
     for number in range(8):
         house.put(*(f"alpha alpha {number} {part}" for part in range(9)), name=f"{number}.txt", label="theirs")
     house.put("a very long passage " * 40, label="theirs")
     assert seen() == before
+    assert fused() == fused_before
+    with monkeypatch.context() as partly:
+        partly.setattr(LexicalIndex, "rarity", lambda self, terms, _counted=None: [float(len(term)) for term in terms])
+        assert fused() != fused_before, "the second look counts as well"
     monkeypatch.setattr("retrieval.lexical.scoped_scores", unscoped)
     leaking = seen()
     assert [i for i, _ in leaking] != [i for i, _ in before], "the order alone tells it"
 
 
-def unscoped(scores: Any, terms: Any, allowed: Any, _lengths: Any, **_parameters: float) -> Any:
+def unscoped(scores: Any, terms: Any, allowed: Any, _counted: Any, _lengths: Any, **_parameters: float) -> Any:
     """What the library gives: weighed by all passages, the hidden ones zero."""
     total = np.zeros(len(allowed), dtype=np.float32)
     for term in terms:
@@ -286,7 +295,8 @@ def test_the_others_crowd_takes_no_place_among_the_results(house: House, monkeyp
         house.put(*(f"merger codename {number} {part}" for part in range(10)), name=f"{number}.txt", label="theirs")
     assert len(house.find("merger codename", seeing("ours"), k=5)) == 1
     switch_off("mask", monkeypatch)
-    assert house.find("merger codename", seeing("ours"), k=5) == []
+    unremembered = seeing("ours", "another")  # what a scope sees is remembered while nothing changes
+    assert house.find("merger codename", unremembered, k=5) == []
 
 
 def relabel(engine: Engine, document: Document, label: str) -> None:
