@@ -237,9 +237,16 @@ class FaissStore(VectorStore):
 
     def restore(self, generation: int) -> None:
         """Replace the content by the snapshot, once its digests were found right."""
+        self._take_over(generation)
+
+    def resume(self) -> None:
+        """Replace the content by the snapshot, of whatever generation it is."""
+        self._take_over(None)
+
+    def _take_over(self, generation: int | None) -> None:
         with ExitStack() as stack:
             manifest, files = self._proven(stack)
-            if manifest.generation != generation:
+            if generation is not None and manifest.generation != generation:
                 raise damaged("was taken of an older or newer catalog")
             budget = _Budget(self._memory_bytes)
             segments = tuple(
