@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,7 +16,7 @@ import typer
 from app import errors
 from app.bulk_ingest import BulkIngest, LocalFile, Tally
 from app.console import note, told
-from app.settings import load
+from app.settings import Settings, load
 from retrieval.parsing.formats import SUFFIXES
 
 __all__ = ["ingest"]
@@ -34,6 +35,9 @@ def ingest(
         str | None,
         typer.Option(help="Name of the folder, or of the file's folder, as the service keeps it; its path by default."),
     ] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="Parse and embed on this Ray cluster as well: HOST:PORT, or local.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the documents as JSON.")] = False,
 ) -> None:
     """Add documents and wait until each is searchable or refused.
@@ -45,8 +49,8 @@ def ingest(
         from app.connection import connect
 
         files, left_out = found_in(paths, source=source)
-        line = ProgressLine()
-        with connect(load()) as client:
+        line, settings = ProgressLine(), load()
+        with connect(settings) as client, _hands(settings, ray):
             run = BulkIngest(client, collection=collection, label=label, report=line.show)
             done = run.run(files)
         line.end()
@@ -56,6 +60,14 @@ def ingest(
             note(text)
         if any(item["state"] != "ready" for item in done):
             raise typer.Exit(1)
+
+
+def _hands(settings: Settings, ray: str | None) -> AbstractContextManager[None]:
+    if ray is None:
+        return nullcontext()
+    from app.ray_ingest import on_ray  # with the models and Ray, which `--help` should not wait for
+
+    return on_ray(settings, ray)
 
 
 def found_in(paths: Sequence[Path], *, source: str | None) -> tuple[list[LocalFile], Counter[str]]:
