@@ -1,4 +1,4 @@
-"""The commands: `./vouch up`, `ingest`, `ask`, `eval`, `bench`, `model`, `audit`, `users`.
+"""The commands: `./vouch up`, `ingest`, `ask`, `eval`, `bench`, `model`, `audit`, `retrieval`, `users`.
 
 Programs may rely on their names, options and JSON. Results go to standard output, progress and errors to standard
 error; an error is one sentence and a remedy, and the exit status is 1. `ingest` and `ask` use the running service,
@@ -20,6 +20,7 @@ from app.cli_admin import models, users
 from app.cli_audit import audit
 from app.cli_examine import add_to
 from app.cli_ingest import ingest
+from app.cli_retrieval import retrieval
 from app.console import note, told
 from app.settings import load
 from retrieval.rivals import Rivals
@@ -30,6 +31,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(models, name="model")
 add_to(audit)
 app.add_typer(audit, name="audit")
+app.add_typer(retrieval, name="retrieval")
 app.add_typer(users, name="users")
 
 
