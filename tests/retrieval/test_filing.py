@@ -81,6 +81,7 @@ def test_the_document_that_is_meant_comes_first(question, documents):
     [
         "How do I block a card?",
         "Block lists and their use",
+        "It grew in FY2022. Block lists are one reason.",
         "the square of the sum in FY2022",
         "American companies in 2022",
         "htc is written small",
