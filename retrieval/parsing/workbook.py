@@ -4,8 +4,9 @@ openpyxl's own reader of a sheet is used row by row, so that a sheet is never he
 that was saved with them; nothing is computed, executed or fetched. Hidden sheets, rows and columns, cells whose format
 shows nothing and cells in the colour of their ground are left out.
 
-Not covered: charts, text boxes, comments, headers and footers; the old binary .xls and .xlsb; colours that a
-conditional format or a table style sets; rows that a filter hides are hidden rows.
+Not covered: charts, text boxes, comments, headers and footers; the old binary .xls and .xlsb, and the strict form of
+.xlsx, which are refused; colours that a conditional format or a table style sets; rows that a filter hides are hidden
+rows.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from retrieval.errors import DamagedFile
 from retrieval.parsing.cells import Merge, tables
 from retrieval.parsing.clean import one_line
 from retrieval.parsing.colours import WHITE, Colour, colour_of, near
@@ -43,6 +45,8 @@ finally:
 
 __all__ = ["read"]
 
+_MAIN_PART: Final = "xl/workbook.xml"
+_STRICT: Final = b"http://purl.oclc.org/ooxml/spreadsheetml/main"  # in which openpyxl finds no cell
 _UNCOMPUTED: Final = "(formula without a saved value)"
 _FORMULAS: Final = "formulas without a saved value"
 _DETAIL: Final = 200  # characters of a remark
@@ -69,6 +73,11 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
         warnings.simplefilter("ignore")  # it warns of styles and extensions that it leaves out
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         try:
+            if _STRICT in workbook._archive.read(_MAIN_PART):
+                raise DamagedFile(
+                    "The workbook is written in the strict form, which is not read.",
+                    remedy="Save it as an ordinary Excel workbook (.xlsx).",
+                )
             remarks = list[Remark]()
             pieces = _pieces(workbook, remarks, max_chars=max_pages * PAGE_CHARS)
             total, pages = paginate(pieces, max_pages=max_pages)

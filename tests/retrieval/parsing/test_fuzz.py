@@ -1,8 +1,8 @@
 """Broken files of each format are read or refused: nothing else comes out, and the next good file is read.
 
 Each goes the whole way of a document: told by its content in this process, read in a child with limits, its pages
-checked again here. VOUCH_TEST_FUZZ sets how many variants of each format are tried, 40 if it is not set; docs/formats.md
-says what 1,000 gave.
+checked again here. VOUCH_TEST_FUZZ sets how many variants of each format are tried, 40 if it is not set;
+docs/formats.md says what 1,000 gave.
 """
 
 from __future__ import annotations

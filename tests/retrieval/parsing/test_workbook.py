@@ -195,13 +195,28 @@ def test_a_long_sheet_takes_several_pages_each_with_the_header(sheet):
         read(path, max_pages=2)
 
 
-def test_more_text_than_pages_allow_is_told_before_it_is_held(sheet):
+def test_more_text_than_pages_allow_is_told_before_the_rest_is_read(sheet, rezip):
     def fill(one):
-        for row in range(40):
-            one.append(["x" * 500, str(row)])
+        for row in range(2000):
+            one.append(["x" * 100, str(row)])
 
+    path = sheet(fill)
+    broken = rezip(path, {"xl/worksheets/sheet1.xml": part(path).replace(b"</sheetData>", b"<broken")})
     with pytest.raises(TooManyPages):
-        read(sheet(fill), max_pages=2)
+        read(broken, max_pages=2)
+    with pytest.raises(DamagedFile):
+        read(broken, max_pages=500)
+
+
+def test_the_strict_form_is_refused_and_not_read_as_empty(sheet, rezip):
+    path = sheet(lambda one: one.append(["a", "b"]))
+    spreadsheet = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    strict = {
+        name: part(path, name).replace(spreadsheet, b"http://purl.oclc.org/ooxml/spreadsheetml/main")
+        for name in ("xl/workbook.xml", "xl/worksheets/sheet1.xml")
+    }
+    with pytest.raises(DamagedFile, match="strict"):
+        read(rezip(path, strict), max_pages=9)
 
 
 def test_far_rows_and_columns_cost_nothing(sheet):
