@@ -16,23 +16,27 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import Engine, true, update
+from sqlalchemy.orm import Session
 
 from retrieval import catalog as catalog_module
 from retrieval.catalog import metadata
 from retrieval.errors import DocumentNotFound
+from retrieval.filing import Directory
 from retrieval.index import PassageIndex
 from retrieval.ingest import Ingestor
 from retrieval.lexical import LexicalIndex
+from retrieval.neighbours import Neighbours
 from retrieval.search import HybridSearch
 from retrieval.stores import milvus_store
 from retrieval.tables import DocumentRow, GenerationRow
-from retrieval.types import Document, Scope
+from retrieval.types import Document, Evidence, Scope
 from retrieval.visibility import Visibility
 from tests.retrieval.house import ALL, LIMITS, House, seeing, sqlite
 
 SECRET = "zephyrine"
 QUERY = "what is the codename of the merger"
 THEIRS = f"the codename of the merger is {SECRET}"
+COMPANY = "Falcon Holdings"
 OURS = ("the codename of the canteen is fish", "the merger of cells takes a day")
 
 
@@ -109,7 +113,10 @@ def on_milvus(house: House, folder: Path) -> House:
 
 def furnish(house: House, tenancy: Tenancy) -> World:
     ours = house.put(*OURS, name="canteen.txt", **tenancy.ours)
-    theirs = house.put(THEIRS, name=f"{SECRET}.txt", **tenancy.theirs)
+    theirs = house.put(THEIRS, f"{SECRET} is for the board alone", name=f"{SECRET}.txt", **tenancy.theirs)
+    with Session(house.catalog._engine) as session, session.begin():  # as a cover says it
+        named = update(DocumentRow).where(DocumentRow.id == theirs.id)
+        session.execute(named.values(facts={"company": COMPANY, "kind": "10-K", "period": "FY2022"}))
     house.index.refresh()
     return World(house, tenancy, ours, theirs)
 
@@ -151,6 +158,18 @@ def nearest(world: World, scope: Scope) -> Any:
     return f"{SECRET} is there" if cosine is not None and cosine > 0.95 else cosine
 
 
+def neighbours(world: World, scope: Scope) -> Any:
+    """Expand evidence that somebody has of the other's passage: from an earlier answer, or made up."""
+    catalog, index = world.house.catalog, world.house.index
+    passage = catalog.passages(world.their_passages, ALL)[0]
+    held = Evidence.of("1", passage.text, passage.locator, passage_id=passage.id)
+    return Neighbours(catalog, index).expand([held], scope, budget=1000)[1:]
+
+
+def narrowing(world: World, scope: Scope) -> Any:
+    return Directory(world.house.index.documents).narrow(f"What was the revenue of {COMPANY} in 2022?", scope)
+
+
 def or_not_there(read: Callable[[World, Scope], Any]) -> Callable[[World, Scope], Any]:
     def attempt(world: World, scope: Scope) -> Any:
         try:
@@ -168,6 +187,8 @@ PATHS: dict[str, tuple[Callable[[World, Scope], Any], frozenset[str]]] = {
     "vector": (by_vector, frozenset({"mask"})),
     "vector of a document": (lambda w, s: by_vector(w, s, [w.theirs.id]), frozenset({"mask"})),
     "nearest": (nearest, frozenset({"mask"})),
+    "neighbours": (neighbours, frozenset({"sql"})),
+    "narrowing": (narrowing, frozenset({"facts"})),
     "fused": (lambda w, s: w.house.search.search([QUERY], s, k=10), frozenset({"mask", "sql"})),
     "passages": (lambda w, s: w.house.catalog.passages(w.their_passages, s), frozenset({"sql"})),
     "passage": (or_not_there(lambda w, s: w.house.catalog.passage(w.their_passages[0], s)), frozenset({"sql"})),
@@ -182,10 +203,12 @@ PATHS: dict[str, tuple[Callable[[World, Scope], Any], frozenset[str]]] = {
 
 
 def switch_off(defence: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take one defence away: the mask inside the searches, or the scope inside the SQL."""
+    """Take one defence away: the mask in the searches, the scope in the SQL, or the one in the choice of documents."""
     if defence == "mask":
         monkeypatch.setattr(Visibility, "granted", lambda self, _scope: np.ones(len(self.groups) + 1, dtype=np.bool_))
         monkeypatch.setattr(milvus_store, "expression", lambda _scope: "id > 0")
+    elif defence == "facts":
+        monkeypatch.setattr(Scope, "allows", lambda self, **_where: True)
     else:
         monkeypatch.setattr(catalog_module, "_visible", lambda _scope: true())
 
@@ -289,6 +312,14 @@ def unscoped(scores: Any, terms: Any, allowed: Any, _counted: Any, _lengths: Any
     return total * allowed
 
 
+def test_a_company_that_only_the_other_has_is_a_company_that_nobody_has(still_world: World):
+    """A question that names it is answered as one that names a company of no document."""
+    ours, house = still_world.tenancy.our_scope, still_world.house
+    assert [i.text for i in house.find(f"the canteen of {COMPANY}", ours)] == [
+        i.text for i in house.find("the canteen of Merlin Holdings", ours)
+    ]
+
+
 def test_the_others_crowd_takes_no_place_among_the_results(house: House, monkeypatch: pytest.MonkeyPatch):
     house.put("a long remark on many things that names the merger once", name="remark.txt", label="ours")
     for number in range(30):
@@ -351,10 +382,13 @@ def test_a_revoked_label_is_gone_at_the_next_call_whatever_it_is(world: World, s
     assert [path for path, (call, _) in PATHS.items() if world.leaks(call(world, scope))] == []
 
 
+_BY_PASSAGE = ("passages", "passage", "neighbours")  # they ask for passages that are no longer there to be asked for
+
+
 def test_a_deleted_document_is_gone_at_the_next_call_for_its_owner_too(world: World):
     scope, passages = world.tenancy.their_scope, world.their_passages
     world.house.ingestor.delete(world.theirs.id, scope)
-    seen = {path: call(world, scope) for path, (call, _) in PATHS.items() if not path.startswith("passage")}
+    seen = {path: call(world, scope) for path, (call, _) in PATHS.items() if path not in _BY_PASSAGE}
     assert [path for path, found in seen.items() if world.leaks(found) or SECRET in repr(found)] == []
     assert world.house.catalog.passages(passages, ALL) == []
     assert not set(passages) & {i for i, _ in by_vector(world, ALL) + world.house.index.by_words(QUERY, 10, ALL)}
