@@ -80,6 +80,7 @@ class IngestPipeline:
         readers: int,
         arrived: threading.Event,
         idle: Callable[[], None],
+        pause_s: float = _PAUSE_S,
     ) -> None:
         """Prepare; nothing runs yet.
 
@@ -90,6 +91,7 @@ class IngestPipeline:
             readers: files parsed at the same time.
             arrived: set when there may be something in the queue.
             idle: called by the thread of `run` whenever nothing is left to do, at least twice a second.
+            pause_s: seconds before a database that failed is tried again.
         """
         self._queue = queue
         self._stages = stages
@@ -97,6 +99,7 @@ class IngestPipeline:
         self._readers = readers
         self._arrived = arrived
         self._idle = idle
+        self._pause_s = pause_s
         self._stop = threading.Event()
         self._changed = threading.Condition()  # guards all below
         self._held: dict[str, _Held] = {}  # by claim
@@ -291,7 +294,7 @@ class IngestPipeline:
 
     def _pause(self, error: DBAPIError) -> None:
         _log.error("ingest.database_unavailable", kind=type(error).__name__)
-        self._stop.wait(_PAUSE_S)
+        self._stop.wait(self._pause_s)
 
     def _release_all(self) -> None:
         try:
