@@ -145,6 +145,8 @@ class PassageIndex:
             for store in self._stores:
                 store.remove(list(extra))
             again = set(documents)
+            hidden = [np.fromiter(extra, dtype=np.int64), self.passages_of(list(again))]
+            self._visibility = self._visibility.changed(gone=np.concatenate(hidden))  # until they are taken over
             self._documents = MappingProxyType({i: d for i, d in self._documents.items() if i not in again})
             self._passages = {i: ids for i, ids in self._passages.items() if i not in again}
             self._follow(*self._catalog.searchable(), filling=range(len(self._stores)))
@@ -256,7 +258,9 @@ class PassageIndex:
                 passages[document_id] = np.append(passages.get(document_id, _NO_IDS), ids)
         for document_id in new:
             passages.setdefault(document_id, _NO_IDS)
-        visibility = Visibility.of(Group(label=d.label, collection=d.collection, ids=passages[d.id]) for d in documents)
+        moved = (d for d in documents if not self._seen_as_before(d))
+        groups = [Group(label=d.label, collection=d.collection, ids=passages[d.id]) for d in moved]
+        visibility = self._visibility.changed(groups, gone)
         lexical.ready()
         for number, there in held.items():
             self._stores[number].remove(np.setdiff1d(there, np.concatenate(proven[number])))
@@ -266,6 +270,10 @@ class PassageIndex:
         for store in self._stores:
             store.visibility = visibility
         self._documents, self._passages, self._generation = MappingProxyType(wanted), passages, generation
+
+    def _seen_as_before(self, document: Searchable) -> bool:
+        before = self._documents.get(document.id)
+        return before is not None and (before.label, before.collection) == (document.label, document.collection)
 
     def _add_vectors(self, number: int, entries: list[IndexEntry], held: Ids) -> Ids:
         """Add what the store does not hold; return all that it should."""
