@@ -51,6 +51,7 @@ _GROUNDS: Final = frozenset({pdfium_c.FPDF_PAGEOBJ_PATH, pdfium_c.FPDF_PAGEOBJ_I
 _CLEAR: Final = 20  # of 255
 _FLAT: Final = 24  # of 255: letters stand out from their ground by more in one channel at least
 _PLATE: Final = 3.0  # points that a shape measures both ways, to be a ground; rules are thinner
+_TOUCH: Final = 1.0  # points that a shape reaches into a text without covering any of it
 _PLATES: Final = 400  # shapes that are held against each character; a drawing has more, and is looked at in pixels
 _OBJECTS: Final = 20_000  # objects of a page that are walked
 _DEEPEST: Final = 8  # forms inside of forms
@@ -86,12 +87,15 @@ class Ink:
         self._plates = list[_Plate]()
         self._outs = tuple(ctypes.c_uint() for _ in range(4))
         self._objects = 0
+        self._drawn_texts = list[tuple[int, Any, _Matrix | None]]()
         self._whole = self._walk(page.raw, pdfium_c.FPDFPage_CountObjects, pdfium_c.FPDFPage_GetObject, None, 0)
         grounds = {WHITE, *(plate.colour for plate in self._plates if plate.colour is not None)}
         colours = {colour for _, colour, _ in self._texts.values() if colour is not None}
         self._suspects = {colour for colour in colours if any(near(colour, ground) for ground in grounds)}
         first = min((order for order, _, _ in self._texts.values()), default=0)
         self._later = [plate for plate in self._plates if plate.colour is not None and plate.order > first]
+        if self._later and self._whole:
+            self._later = self._covering(self._later)
         marked = any(reason is not None for _, _, reason in self._texts.values())
         self._crowded = not self._whole or len(self._plates) >= _PLATES
         self._plain = not (self._crowded or marked or self._suspects or self._later)
@@ -167,6 +171,7 @@ class Ink:
             kind = pdfium_c.FPDFPageObj_GetType(one)
             if kind == pdfium_c.FPDF_PAGEOBJ_TEXT:
                 self._note_text(one)
+                self._drawn_texts.append((self._objects, one, matrix))
             elif kind == pdfium_c.FPDF_PAGEOBJ_FORM and depth < _DEEPEST:
                 inner = _times(_matrix(one), matrix)
                 forms = (pdfium_c.FPDFFormObj_CountObjects, pdfium_c.FPDFFormObj_GetObject)
@@ -182,6 +187,11 @@ class Ink:
         reason = "no_ink" if mode in _NO_INK else "clear" if alpha <= _CLEAR else None
         self._texts[ctypes.addressof(one.contents)] = (self._objects, colour, reason)
 
+    def _covering(self, plates: list[_Plate]) -> list[_Plate]:
+        """Return the shapes that are drawn over a text, in full or in part; most stand behind the texts after them."""
+        boxes = [(order, box) for order, one, matrix in self._drawn_texts if (box := _bounds(one, matrix)) is not None]
+        return [plate for plate in plates if any(order < plate.order and _meet(plate.box, box) for order, box in boxes)]
+
     def _note_plate(self, one: Any, kind: int, matrix: _Matrix | None) -> None:
         colour: Colour | None = None
         if kind == pdfium_c.FPDF_PAGEOBJ_PATH:
@@ -191,12 +201,9 @@ class Ink:
             colour, alpha = self._colour(one, stroked=False)
             if colour is None or alpha <= _CLEAR:
                 return
-        edges = [ctypes.c_float() for _ in range(4)]
-        if not pdfium_c.FPDFPageObj_GetBounds(one, *edges):
-            return
-        left, bottom, right, top = _moved((edges[0].value, edges[1].value, edges[2].value, edges[3].value), matrix)
-        if min(right - left, top - bottom) >= _PLATE:
-            self._plates.append(_Plate(self._objects, (left, bottom, right, top), colour))
+        box = _bounds(one, matrix)
+        if box is not None and min(box[2] - box[0], box[3] - box[1]) >= _PLATE:
+            self._plates.append(_Plate(self._objects, box, colour))
 
     def _colour(self, one: Any, *, stroked: bool) -> tuple[Colour | None, int]:
         """Return the colour and the opacity of an object; None for a pattern."""
@@ -252,6 +259,19 @@ class _Picture:
 
 def _rgb(pixel: bytes) -> Colour:
     return (pixel[0], pixel[1], pixel[2]) if len(pixel) >= 3 else (pixel[0],) * 3
+
+
+def _bounds(one: Any, matrix: _Matrix | None) -> _Box | None:
+    """Return the box of an object in the page's space."""
+    edges = [ctypes.c_float() for _ in range(4)]
+    if not pdfium_c.FPDFPageObj_GetBounds(one, *edges):
+        return None
+    return _moved((edges[0].value, edges[1].value, edges[2].value, edges[3].value), matrix)
+
+
+def _meet(one: _Box, other: _Box) -> bool:
+    wide, high = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    return wide > _TOUCH and high > _TOUCH
 
 
 def _covers(plate: _Box, box: _Box, share: float) -> bool:
