@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -14,6 +16,8 @@ from retrieval.stores.faiss_store import FaissStore
 from retrieval.stores.milvus_store import MilvusStore
 
 __all__ = ["INDEX_FOLDER", "builder"]
+
+_OWNER: Final = b"vouch owner of collections in milvus"
 
 INDEX_FOLDER: Final = "index"
 """Folder of the snapshots in the data folder."""
@@ -45,6 +49,7 @@ def builder(
             settings.milvus_uri,
             token=settings.milvus_token,
             name=f"{settings.milvus_collection}_{folder.name}",
+            owner=hmac.new(secret, _OWNER, hashlib.sha256).hexdigest()[:32],
             embedder=embedder,
             passages=passages,
         )

@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retrieval.embedding import TextEmbedder, Vectors
-from retrieval.errors import IndexDamaged
+from retrieval.errors import IndexDamaged, StoreUnavailable
 from retrieval.stores._milvus_rows import MOST_HITS, MilvusRows
 from retrieval.stores._milvus_scope import NOBODY, Place, among, expression, place_of
 from retrieval.stores.contract import PassageReader, VectorStore
@@ -52,6 +52,7 @@ class _Manifest(BaseModel):
     dimension: int
     count: int
     generation: int
+    owner: str = ""
     open: bool = False
 
 
@@ -67,6 +68,7 @@ class MilvusStore(VectorStore):
         name: Collection; letters, digits and underscores.
         embedder: Whose vectors these are.
         passages: Where texts are found; the catalog.
+        owner: Whose rows these are, if several installations share a Milvus: rows of another owner are never dropped.
         index: ``HNSW``, or ``FLAT`` for exact search in collections that are small.
         timeout_s: Longest wait for one call, in seconds.
     """
@@ -79,10 +81,12 @@ class MilvusStore(VectorStore):
         name: str,
         embedder: TextEmbedder,
         passages: PassageReader,
+        owner: str = "",
         index: str = "HNSW",
         timeout_s: float = 30.0,
     ) -> None:
         self._rows = MilvusRows(uri, token, name=name, index=index, timeout_s=timeout_s)
+        self._owner = owner
         self._changing = threading.RLock()
         self._adopted = False  # whether the collection's rows are this store's
         self._vouched = False  # whether the manifest is closed
@@ -218,6 +222,7 @@ class MilvusStore(VectorStore):
     def clear(self) -> None:
         """Forget all vectors. There is no snapshot apart from them: the next start fills the store from the catalog."""
         with self._changing:
+            self._check_owner()
             self._rows.make(self._embedder.dimension)
             self._placed, self._followed, self._waiting = {}, {}, {}
             self._adopted, self._vouched = True, False
@@ -271,6 +276,19 @@ class MilvusStore(VectorStore):
         if not self._adopted:
             self.clear()
 
+    def _check_owner(self) -> None:
+        """Refuse to drop what is another installation's: two that were given one name would empty each other."""
+        text = self._rows.manifest() if self._rows.exists() else None
+        try:
+            owner = self._owner if text is None else _Manifest.model_validate_json(text).owner
+        except ValidationError:  # of no installation that could be told
+            return
+        if owner != self._owner:
+            raise StoreUnavailable(
+                "The collection in the vector store is another installation's.",
+                remedy="Give this installation a VOUCH_MILVUS_COLLECTION of its own.",
+            )
+
     def _adopt(self) -> None:
         """Take the rows for this store's, and read what each of them carries."""
         self._placed, self._followed, self._waiting = {}, {}, {}
@@ -291,6 +309,7 @@ class MilvusStore(VectorStore):
             dimension=self._embedder.dimension,
             count=len(self.ids()),
             generation=generation,
+            owner=self._owner,
             open=opened,
         )
         self._rows.vouch(manifest.model_dump_json())
@@ -314,6 +333,8 @@ class MilvusStore(VectorStore):
             raise _damaged("have a manifest that cannot be read") from None
         if manifest.format != _FORMAT:
             raise _damaged("were written by another version")
+        if manifest.owner != self._owner:
+            raise _damaged("are another installation's")
         if (manifest.embedder, manifest.dimension) != (self._embedder.identity, self._embedder.dimension):
             raise _damaged("are of another embedding model")
         return manifest

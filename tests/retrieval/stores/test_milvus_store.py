@@ -257,6 +257,21 @@ def test_rows_of_another_model_are_not_resumed(saved: MilvusStore, tmp_path: Pat
         build(tmp_path, name="never").resume()
 
 
+def test_rows_of_another_installation_are_neither_taken_nor_dropped(tmp_path: Path):
+    first, second = build(tmp_path, owner="first"), build(tmp_path, owner="second")
+    fill(first)
+    first.snapshot(7)
+    for take in (second.verify, second.resume):
+        with pytest.raises(IndexDamaged, match="another installation"):
+            take()
+    for drop in (second.clear, lambda: second.add([1], np.stack([unit(0)])), lambda: second.snapshot(1)):
+        with pytest.raises(StoreUnavailable, match="another installation"):
+            drop()
+    assert second.nearest(unit(0), 5, ALL) == []
+    assert first.verify() == 7
+    build(tmp_path, owner="first").restore(7)
+
+
 def test_nothing_changed_is_no_change(saved: MilvusStore):
     saved.remove([99])
     saved.visibility = saved.visibility.changed([Group(label="staff", collection="c", ids=[50])])
