@@ -91,14 +91,14 @@ class Exact:
             some = np.flatnonzero(labels < share)
             if not len(some):
                 continue
-            seen = cosines[:, some]
-            k = min(self._k, len(some))
-            at = np.argpartition(-seen, k - 1, axis=1)[:, :k]
-            both = np.concatenate([self._cosines[share], np.take_along_axis(seen, at, axis=1)], axis=1)
-            names = np.concatenate([self.ids[share], ids[some[at]]], axis=1)
-            order = np.argsort(-both, axis=1)[:, : self._k]
-            self._cosines[share] = np.take_along_axis(both, order, axis=1)
-            self.ids[share] = np.take_along_axis(names, order, axis=1)
+            seen = cosines if share >= LABELS else cosines[:, some]
+            better = seen > self._cosines[share][:, -1:]
+            for query in np.flatnonzero(better.any(axis=1)):  # few, once the first rows have gone by
+                at = np.flatnonzero(better[query])
+                both = np.concatenate([self._cosines[share][query], seen[query, at]])
+                names = np.concatenate([self.ids[share][query], ids[some[at]]])
+                order = np.argsort(-both)[: self._k]
+                self._cosines[share][query], self.ids[share][query] = both[order], names[order]
 
 
 def label_of(ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
