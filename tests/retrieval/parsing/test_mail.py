@@ -214,6 +214,7 @@ def test_broken_mails_still_give_their_text(blocks_in, data):
         b'Content-Type: text/plain; x="' + b'\\"' * 4000,
         b"Content-Type: text/plain; " + b'a"b;' * 2000,
         b"Content-Type: text/plain; charset=x; boundary==?utf-8?q?" + b"a" * 9000,
+        b"Content-Type: text/plain" + b";a" * 500_000,
         b"Content-Transfer-Encoding: " + b"x " * 50_000,
         b"From: " + b"<" * 50_000,
         b"Subject: " + b"=?utf-8?q?" * 20_000,
