@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from retrieval.catalog import IndexEntry
 from retrieval.chunking import Chunk, chunk
 from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder
@@ -51,12 +52,23 @@ class Draft:
         """How many there are."""
         return len(self._sheets)
 
+    def reuse(self, earlier: Iterable[IndexEntry]) -> None:
+        """Take the vectors of an earlier version for the passages that are as they were, with name and headings."""
+        places: dict[str, list[int]] = {}
+        for place, text in enumerate(self.texts(range(len(self._chunks)))):
+            places.setdefault(text, []).append(place)
+        for entry in earlier:
+            text = in_context(entry.text, document=entry.document, headings=entry.headings)
+            for place in places.get(text, ()):
+                self._vectors[place] |= entry.vectors
+
     def wanted(self, embedder: TextEmbedder) -> list[int]:
         """Return the passages that this model is to embed: those in a language that it knows which may be found."""
+        parts = zip(self._chunks, self._vectors, self._reasons, strict=True)
         return [
             place
-            for place, (piece, reason) in enumerate(zip(self._chunks, self._reasons, strict=True))
-            if reason is None and piece.language in embedder.languages
+            for place, (piece, vectors, reason) in enumerate(parts)
+            if reason is None and piece.language in embedder.languages and embedder.identity not in vectors
         ]
 
     def texts(self, places: Iterable[int]) -> list[str]:

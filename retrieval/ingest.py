@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from retrieval.catalog import Catalog
+from retrieval.catalog import Catalog, IndexEntry
 from retrieval.errors import StorageFull, StoreUnavailable
 from retrieval.files import FileStore, Received, storage_full
 from retrieval.index import PassageIndex, pack
@@ -82,6 +82,7 @@ class Ingestor:
             limits=limits,
             parser=parser or partial(parse, sandbox=self.sandbox),
             holds=catalog.holds,
+            contents=self._contents,
         )
         self._readers = readers or max(2, min(_MOST_READERS, len(os.sched_getaffinity(0))))
         self._arrived = threading.Event()
@@ -272,6 +273,10 @@ class Ingestor:
                 rows = embedder.embed(draft.texts(some))
                 draft.take(embedder.identity, zip(some, map(pack, rows), strict=True))
         self._stages.store(claim, draft.outcome())
+
+    def _contents(self, document_id: str) -> Iterator[IndexEntry]:
+        identities = [embedder.identity for embedder in self._index.embedders]
+        return self._catalog.contents([document_id], embedders=identities)
 
     def _settle_index(self) -> None:
         """Bring the index to what the catalog has, and its snapshot too."""

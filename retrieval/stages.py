@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,6 +19,7 @@ from typing import Final, Protocol
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
+from retrieval.catalog import IndexEntry
 from retrieval.drafting import Draft
 from retrieval.errors import DamagedFile, RetrievalError, StorageFull
 from retrieval.files import FileStore, storage_full
@@ -85,7 +86,14 @@ class Stages:
     """Reads, stores and settles documents. Safe to share between threads."""
 
     def __init__(
-        self, queue: Queue, files: FileStore, *, limits: Limits, parser: Parser, holds: Callable[[str], bool]
+        self,
+        queue: Queue,
+        files: FileStore,
+        *,
+        limits: Limits,
+        parser: Parser,
+        holds: Callable[[str], bool],
+        contents: Callable[[str], Iterable[IndexEntry]] = lambda _: (),
     ) -> None:
         """Put the stages together.
 
@@ -95,12 +103,14 @@ class Stages:
             limits: of a file.
             parser: reads a file.
             holds: says whether any document has the bytes of a SHA-256.
+            contents: gives the passages of a document with the vectors that can be used again.
         """
         self._queue = queue
         self._files = files
         self._limits = limits
         self._parser = parser
         self._holds = holds
+        self._contents = contents
         self.naming = threading.Lock()
         """Held between "the file is there" and "a row says so"."""
 
@@ -118,10 +128,10 @@ class Stages:
         path = self._files.path_of(document.sha256)
         if not path.exists():
             raise DamagedFile("The stored file is gone.", remedy="Delete the document and add it again.")
-        return Draft(
-            self._parser(path, name=document.name, limits=self._limits, report=report),
-            name=document.name,
-        )
+        draft = Draft(self._parser(path, name=document.name, limits=self._limits, report=report), name=document.name)
+        if document.replaces is not None:
+            draft.reuse(self._contents(document.replaces))
+        return draft
 
     def store(self, claim: Claim, outcome: Outcome) -> None:
         """Store a document, and remove the files of versions that it takes the place of.

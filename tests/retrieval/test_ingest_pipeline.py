@@ -129,12 +129,18 @@ def test_a_document_that_came_alone_goes_before_a_folder_and_the_folder_still_mo
     assert set(states(gated).values()) == {READY}
 
 
-def test_reading_stops_ahead_of_a_slow_model_but_not_for_one_that_came_alone(gated: House):
-    reader = Reader()
+def test_reading_stops_ahead_of_a_slow_model_but_not_for_one_that_came_alone(gated: House, sqlite_engine: Engine):
+    reader, asked = Reader(), []
+
+    def look(_connection, _cursor, statement, *_rest):
+        if "documents.bulk IS" in statement:
+            asked.append(len(reader.names))
+
     gated.embedder.gate.clear()
     folder = [put(gated, f"bulk{n}", 100, bulk=True).id for n in range(20)]
+    event.listen(sqlite_engine, "before_cursor_execute", look)
     with running(gated, reader):
-        until(lambda: len(reader.names) >= 3)
+        until(lambda: len(asked) > 2 or len(reader.names) == 20)
         single = put(gated, "alone", 2)
         until(lambda: "alone-2.txt" in reader.names)
         assert len(reader.names) <= 3 + 2 + 1, "three hundred pages, what two readers had begun, and the one alone"

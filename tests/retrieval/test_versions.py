@@ -178,3 +178,23 @@ def test_a_sign_of_life_tells_which_claims_were_lost(catalog: Catalog, queue: Qu
     assert queue.keep(held) == [held[1]]
     assert queue.keep([]) == []
     assert queue.requeue_interrupted(silent_for_s=60) == 0
+
+
+def test_a_new_version_embeds_only_what_changed(house: House, sqlite_engine: Engine):
+    def put(*paragraphs: str, label: str = "l", name: str = "a.md") -> int:
+        text = "\n\n".join(f"# Part {n}\n\n{body}" for n, body in enumerate(paragraphs))
+        before = house.embedder.texts
+        house.ingestor.submit(io.BytesIO(text.encode()), name=name, collection="c", label=label, source="a.md")
+        while house.ingestor.run_once():
+            pass
+        return house.embedder.texts - before
+
+    bodies = [f"The rule number {n} says {' '.join(f'word{n}{m}' for m in range(120))}." for n in range(5)]
+    assert put(*bodies) == 5
+    assert put(*bodies[:4], "The last rule is another now, and " + "longer " * 100) == 1
+    for n in range(4):
+        assert f"rule number {n}" in house.find(f"word{n}7")[0].text
+    found = house.index.by_vector(house.embedder, house.embedder.embed(["rule"])[0], 50, ALL)
+    assert len(found) == 5
+    assert put(*bodies, name="b.md") == 5, "the name is part of what is embedded"
+    assert put(*bodies, name="b.md", label="other") == 5, "nobody learns what others have by the time it takes"
