@@ -44,7 +44,8 @@ class QuantizedLinear(torch.nn.Module):  # type: ignore[misc]  # torch is not ty
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return rows @ weight.T + bias."""
-        scale = torch.linalg.vector_norm(rows, float("inf"), dim=-1, keepdim=True).clamp_min_(_LEAST)  # (..., 1)
+        # a tenth of the time of the infinity norm, which is not vectorized over the last dimension
+        scale = torch.maximum(rows.amax(-1, keepdim=True), -rows.amin(-1, keepdim=True)).clamp_min_(_LEAST)  # (..., 1)
         # 7 bits of the input are used: without VNNI the kernel adds pairs of products in 16 bits, and 8 would overflow
         product: torch.Tensor = torch.ops.quantized.linear_dynamic(rows / scale, self._packed, reduce_range=True)
         product.mul_(scale)
