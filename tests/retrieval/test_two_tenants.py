@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from retrieval import catalog as catalog_module
 from retrieval.catalog import metadata
+from retrieval.embedding_cache import CachedEmbedder
 from retrieval.errors import DocumentNotFound
 from retrieval.filing import Directory
 from retrieval.index import PassageIndex
@@ -32,6 +33,7 @@ from retrieval.tables import DocumentRow, GenerationRow
 from retrieval.types import Document, Evidence, Scope
 from retrieval.visibility import Visibility
 from tests.retrieval.house import ALL, LIMITS, House, seeing, sqlite
+from tests.retrieval.word_embedder import WordEmbedder
 
 SECRET = "zephyrine"
 QUERY = "what is the codename of the merger"
@@ -430,8 +432,40 @@ def test_the_same_file_of_both_is_two_documents_and_each_deletes_its_own(world: 
     assert not file.exists()
 
 
-def test_one_scope_after_the_other_is_answered_for_itself(house: House):
+@pytest.mark.parametrize("tenancy", ["label", "collection"])
+def test_a_new_version_takes_the_place_of_ones_own_alone(house: House, tenancy: str):
+    """Both name the same source; what the one adds from there leaves the other's document as it is."""
+    kept_apart = TENANCIES[tenancy]
+
+    def submit(content: str, where: dict[str, str]) -> Document:
+        file = io.BytesIO(content.encode())
+        document = house.ingestor.submit(file, name="rules.txt", source="https://intranet/rules", **where)
+        while house.ingestor.run_once():
+            pass
+        return document
+
+    theirs = submit(f"the rules of {SECRET}", kept_apart.theirs)
+    ours = submit("the rules of the canteen", kept_apart.ours)
+    newer = submit("the newer rules of the canteen", kept_apart.ours)
+    assert [d.id for d in house.catalog.list(kept_apart.their_scope)] == [theirs.id]
+    assert [d.id for d in house.catalog.list(kept_apart.our_scope)] == [newer.id]
+    assert newer.replaces == ours.id
+    assert ours.replaces is None, "an id of the other's document must not be told"
+    assert house.ingestor.path_of(theirs).exists()
+
+
+def test_remembered_embeddings_hold_no_words(tmp_path: Path):
+    """A cache that all share knows a text by its digest: whoever reads the file, or asks it, learns of no text."""
+    cache = CachedEmbedder(WordEmbedder(), tmp_path / "vectors.db")
+    assert (cache.embed([THEIRS]) == cache.embed([THEIRS])).all()
+    cache.close()
+    assert SECRET.encode() not in (tmp_path / "vectors.db").read_bytes()
+
+
+@pytest.mark.parametrize("store", ["faiss", "milvus"])
+def test_one_scope_after_the_other_is_answered_for_itself(house: House, tmp_path: Path, store: str):
     """What is remembered of one scope must not answer another that looks like it: same subject, same words swapped."""
+    house = on_milvus(house, tmp_path) if store == "milvus" else house
     places = [(label, collection) for label in ("a", "b", "a,b") for collection in ("a", "b", "a,b")]
     held = {place: house.put(f"{QUERY} {place}", label=place[0], collection=place[1]) for place in places}
     scopes = [
