@@ -228,6 +228,7 @@ def test_restored_rows_know_their_places(saved: MilvusStore, tmp_path: Path, mon
 )
 def test_the_first_change_opens_the_manifest(saved: MilvusStore, tmp_path: Path, change: Any):
     change(saved)
+    assert json.loads(saved._rows.manifest() or "{}")["open"] is True
     with pytest.raises(IndexDamaged, match="manifest"):
         build(tmp_path).verify()
     saved.snapshot(8)
