@@ -29,11 +29,13 @@ _DROPPED: Final = (
     *range(0x2060, 0x2070),
     *range(0xD800, 0xE000),  # half of a surrogate pair cannot be written as UTF-8
     *range(0xFDD0, 0xFDF0),
+    *range(0xFE00, 0xFE10),  # variation selectors, each of which can stand for a byte
     0xFEFF,
     *range(0xFFF0, 0xFFFC),
     0xFFFE,
     0xFFFF,
     *range(0xE0000, 0xE0080),
+    *range(0xE0100, 0xE01F0),
 )
 
 _TABLE: Final[dict[int, str | None]] = {

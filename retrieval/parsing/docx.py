@@ -23,6 +23,7 @@ from retrieval.parsing.clean import clean, one_line
 from retrieval.parsing.docx_hidden import Hidden
 from retrieval.parsing.flow import Piece, paginate, remarked
 from retrieval.parsing.package import check_package, reading
+from retrieval.parsing.smuggled import smuggled
 from retrieval.parsing.types import BlockKind, ParsedPage
 
 __all__ = ["read"]
@@ -49,8 +50,9 @@ def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
     with reading():
         document = docx.Document(str(path))
     hidden = Hidden(document)
+    written = "".join(node.text or "" for node in document.element.body.iter(qn("w:t")))
     total, pages = paginate(_pieces(document.element.body, _headings(document), hidden), max_pages=max_pages)
-    return total, remarked(pages, hidden.remarks())
+    return total, remarked(pages, [*hidden.remarks(), *smuggled(written)])
 
 
 def _headings(document: Any) -> dict[str, int]:

@@ -21,6 +21,7 @@ from retrieval.parsing.clean import one_line
 from retrieval.parsing.decode import decode
 from retrieval.parsing.flow import Piece, paginate, remarked
 from retrieval.parsing.html_hidden import Hidden
+from retrieval.parsing.smuggled import smuggled
 from retrieval.parsing.spans import SpannedTable
 from retrieval.parsing.types import BlockKind, ParsedPage
 from retrieval.types import Remark
@@ -92,7 +93,7 @@ def pieces_of(markup: str, *, remarks: list[Remark] | None = None) -> Iterator[P
         elif step is _Step.CLOSE:
             kind, level = outside.pop()
     if remarks is not None:
-        remarks.extend(hidden.remarks())
+        remarks.extend([*hidden.remarks(), *smuggled(soup.get_text())])
 
 
 class _Step(Enum):

@@ -34,6 +34,7 @@ HIDDEN: Final = {
     "tiny": "smaller than 1.5 points",
     "ground": "in the colour of its ground",
     "covered": "covered by a shape",
+    "nothing": "that show nothing",
 }
 """Why a character is not seen, and how that is said."""
 

@@ -14,9 +14,10 @@ from markdown_it.token import Token
 
 from retrieval.parsing.clean import clean, one_line
 from retrieval.parsing.decode import decode
-from retrieval.parsing.flow import Piece, paginate
+from retrieval.parsing.flow import Piece, paginate, remarked
 from retrieval.parsing.html import pieces_of
 from retrieval.parsing.page_text import CELL
+from retrieval.parsing.smuggled import smuggled
 from retrieval.parsing.types import BlockKind, ParsedPage
 
 __all__ = ["read"]
@@ -27,8 +28,10 @@ _SHOWN: Final = frozenset({"text", "code_inline"})
 
 def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
     """Return the number of pages and the pages, which are cut as `retrieval.parsing.flow` says."""
-    tokens = MarkdownIt("commonmark").enable("table").parse(clean(decode(path.read_bytes())))
-    return paginate(_pieces(tokens), max_pages=max_pages)
+    text = decode(path.read_bytes())
+    tokens = MarkdownIt("commonmark").enable("table").parse(clean(text))
+    total, pages = paginate(_pieces(tokens), max_pages=max_pages)
+    return total, remarked(pages, smuggled(text))
 
 
 def _pieces(tokens: Sequence[Token]) -> Iterator[Piece]:

@@ -25,6 +25,7 @@ import pypdfium2.raw as pdfium_c
 
 from retrieval.parsing.clean import clean
 from retrieval.parsing.ink import LAYER, OFF_PAGE, Ink
+from retrieval.parsing.smuggled import count_smuggled
 from retrieval.types import Box
 
 __all__ = ["Run", "read_runs"]
@@ -37,6 +38,8 @@ _SHARED: Final = 0.5  # share of their height that two characters of one line ha
 _WIDEST: Final = 2.5  # line heights that one character may be wide
 
 _HYPHENS: Final = {0x02: "-", 0xFFFE: "-"}  # how PDFium marks a hyphen at the end of a line
+_PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # PDFium counts both halves of a rare ideograph
+_SECOND: Final = "\u200b"  # stands in the place of the second half, and shows nothing
 _TOKEN: Final = re.compile(r"[^\s\x02\ufffe]+[\x02\ufffe]?|[\x02\ufffe]|[\r\n]+")
 _BOLD_NAMES: Final = ("bold", "black", "heavy", "semibd")
 _FORCE_BOLD: Final = 1 << 18  # a font descriptor's flag, ISO 32000-1, table 123
@@ -94,7 +97,9 @@ def read_runs(page: pdfium.PdfPage) -> tuple[list[Run], Counter[str]]:
     try:
         place = _Place(textpage, page)
         runs = list[Run]()
-        for line in _lines(_text(textpage), place):
+        text = _text(textpage)
+        place.dropped["nothing"] = count_smuggled(text)
+        for line in _lines(text, place):
             runs.extend(_split(textpage, line, rotation=page.get_rotation()))
         place.dropped[LAYER] = place.ink.layered
         return runs, place.dropped
@@ -150,7 +155,12 @@ def _text(textpage: Any) -> str:
     if len(text) == count and max(text, default="") <= "\uffff":  # one call in place of one a character
         return text
     codes = (pdfium_c.FPDFText_GetUnicode(textpage, index) for index in range(count))
-    return "".join(chr(code) if 0 < code <= 0x10FFFF else "\ufffd" for code in codes)
+    units = "".join(chr(code) if 0 < code <= 0x10FFFF else "\ufffd" for code in codes)
+    return _PAIR.sub(lambda pair: _whole(pair.group()) + _SECOND, units)
+
+
+def _whole(pair: str) -> str:
+    return pair.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 def _lines(text: str, place: _Place) -> Iterator[list[_Word]]:

@@ -9,9 +9,10 @@ from typing import Final
 
 from retrieval.parsing.clean import clean
 from retrieval.parsing.decode import decode
-from retrieval.parsing.flow import Piece, paginate
+from retrieval.parsing.flow import Piece, paginate, remarked
 from retrieval.parsing.lines import join_lines, words_of
 from retrieval.parsing.marks import begins_item
+from retrieval.parsing.smuggled import smuggled
 from retrieval.parsing.types import BlockKind, ParsedPage
 
 __all__ = ["pieces_of", "read"]
@@ -22,7 +23,9 @@ _WRAPPED: Final = 100  # characters; text with longer lines was not wrapped by h
 
 def read(path: Path, *, max_pages: int) -> tuple[int, Iterator[ParsedPage]]:
     """Return the number of pages and the pages, which are cut as `retrieval.parsing.flow` says."""
-    return paginate(pieces_of(clean(decode(path.read_bytes()))), max_pages=max_pages)
+    text = decode(path.read_bytes())
+    total, pages = paginate(pieces_of(clean(text)), max_pages=max_pages)
+    return total, remarked(pages, smuggled(text))
 
 
 def pieces_of(text: str) -> Iterator[Piece]:

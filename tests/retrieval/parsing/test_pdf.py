@@ -333,3 +333,8 @@ def test_too_many_pages_are_told_before_any_is_read(put, limits):
     assert "5000" in caught.value.message
     assert reported == []
     assert len(read(put("short.pdf", many.replace(b"5000", b"20")), limits).pages) == 20
+
+
+def test_an_ideograph_beyond_the_first_plane_is_read(put, limits):
+    rare = HIDING.replace(b"(payZment dueY nowX)", b"(Mr Z signed)       ").replace(b"<5A> <200B>", b"<5A> <D842DFB7>")
+    assert read(put("rare.pdf", rare), limits).pages[0].text == "Mr 𠮷 signed"
