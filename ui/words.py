@@ -27,6 +27,18 @@ CATALOG: Final[dict[str, dict[Language, str]]] = {
         "en": "a passage that gives the assistant orders is kept out of answers",
         "zh": "含指挥助手的文字，不用于作答",
     },
+    "remark_role_marker": {
+        "en": "a passage with the marks of a chat with a model is kept out of answers",
+        "zh": "含对话模型的标记，不用于作答",
+    },
+    "remark_exfiltration_link": {
+        "en": "a passage with a picture whose address would carry data away is kept out of answers",
+        "zh": "含可能外传数据的图片链接，不用于作答",
+    },
+    "remark_encoded_instruction": {
+        "en": "a passage with encoded orders to the assistant is kept out of answers",
+        "zh": "含经编码的指令，不用于作答",
+    },
     "remark_scanned_read": {"en": "a picture, read by text recognition", "zh": "扫描页，已用文字识别读取"},
     "remark_scanned_unread": {"en": "a picture, not read", "zh": "扫描页，未能读取"},
     "remark_picture_unread": {"en": "a slide that is a picture, not read", "zh": "整页为图片的幻灯片，未能读取"},
