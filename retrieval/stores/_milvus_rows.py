@@ -182,7 +182,7 @@ class MilvusRows:
         except ImportError as missing:
             raise StoreUnavailable(
                 "The client of Milvus is not installed.",
-                remedy="Install it with `.venv/bin/pip install '.[scale]'` in Vouch's folder, or set VOUCH_VECTOR_STORE=faiss.",
+                remedy="In Vouch's folder run `.venv/bin/pip install '.[scale]'`, or set VOUCH_VECTOR_STORE=faiss.",
             ) from missing
         try:
             if self._client is None:
