@@ -20,12 +20,14 @@ from retrieval.facts_kinds import FAMILY, ISSUED
 from retrieval.facts_names import core_of, joined, short_forms_in
 from retrieval.language import language_of
 from retrieval.parsing.types import BlockKind, ParsedDocument
+from retrieval.titles import lines_of
 from retrieval.types import DocumentFacts
 
 __all__ = ["facts_of"]
 
 _OPENING: Final = 12  # pages in which a document says what it calls itself
 _OPENING_LENGTH: Final = 60_000  # characters of them
+_PAGE_LENGTH: Final = 20_000
 _COVER_LENGTH: Final = 12_000
 _LANGUAGE_LENGTH: Final = 4_000
 _SPARSE: Final = 200  # characters below which a first page is a picture with a line, and the second counts as well
@@ -42,7 +44,7 @@ def facts_of(parsed: ParsedDocument, name: str) -> DocumentFacts:
         parsed: the document.
         name: its file's name, as its owner gave it.
     """
-    pages = [page.text for page in parsed.pages[:_OPENING]]
+    pages = [lines_of(page, length=_PAGE_LENGTH) for page in parsed.pages[:_OPENING]]
     first, filed, heading = _first(pages)[:_COVER_LENGTH], facts_of_name(name), _heading(parsed)
     stated = kind_of(first)
     kind = stated or filed.kind
@@ -84,10 +86,12 @@ def _fiscal(filed: FileFacts, kind: str | None) -> Period | None:
 
 
 def _heading(parsed: ParsedDocument) -> str | None:
-    for page in parsed.pages[:2]:
-        for block in page.blocks:
-            if block.kind is BlockKind.HEADING:
-                return " ".join(page.text[block.start : block.end].split())[:200]
+    """Return the first heading of the first page with words that could be a title."""
+    for page in parsed.pages:
+        if page.text.strip():
+            headings = (block for block in page.blocks if block.kind is BlockKind.HEADING)
+            titles = (title_of(" ".join(page.text[block.start : block.end].split())) for block in headings)
+            return next((title for title in titles if title), None)
     return None
 
 

@@ -40,7 +40,7 @@ _LISTED: Final = re.compile(
 _SYMBOL_ROW: Final = re.compile(
     r"[|\s](?P<ticker>[A-Z]{1,5})\s*\|\s*(?i:the\s+)?(?i:new york stock exchange|nasdaq|nyse|london stock exchange)"
 )
-_SYMBOL_HAN: Final = re.compile(r"(?:股票|证券)(?:简称|代码)\s*[:：|]?\s*(?P<name>[\u4e00-\u9fffA-Z0-9*]{2,12})")
+_SYMBOL_HAN: Final = re.compile(r"(?:股票|证券|公司)(?:简称|代码)\s*[:：|]?\s*(?P<name>[\u4e00-\u9fffA-Z0-9*]{2,12})")
 _QUOTED: Final = re.compile(r"[“\"](?P<name>[^”\"“\n]{2,40}?),?[”\"]")
 _CALLED_HAN: Final = re.compile(r"(?:以下)?简称[:：]?\s*[“\"「](?P<name>[^”\"」\n]{2,20})[”\"」]")
 _PRONOUN_LIST: Final = """

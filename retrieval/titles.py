@@ -20,7 +20,7 @@ from retrieval.language import CJK
 from retrieval.parsing.page_text import CELL
 from retrieval.parsing.types import BlockKind, ParsedPage
 
-__all__ = ["page_titles"]
+__all__ = ["lines_of", "page_titles"]
 
 _FEWEST: Final = 3  # pages
 _TOP: Final = 4  # lines in which a running header stands
@@ -54,8 +54,24 @@ def page_titles(pages: Sequence[ParsedPage]) -> dict[int, tuple[str, ...]]:
     return found
 
 
+def lines_of(page: ParsedPage, *, length: int) -> str:
+    """Return the text of a page, up to about a length, with the lines that it has on paper.
+
+    A parser joins the lines of a paragraph to running text, and says where each began.
+    """
+    pieces, at = list[str](), 0
+    for block in page.blocks:
+        if at >= length:
+            break
+        for start in (*block.lines, block.end):
+            pieces.append(page.text[at:start].rstrip(" "))
+            at = start
+    pieces.append(page.text[at:length])
+    return "\n".join(pieces)
+
+
 def _lines(page: ParsedPage, most: int) -> list[str]:
-    lines = (line.strip() for line in page.text[: most * 400].split("\n"))
+    lines = (line.strip() for line in lines_of(page, length=most * 400)[: most * 400].split("\n"))
     return [line for line in lines if line][:most]
 
 

@@ -10,6 +10,7 @@ from retrieval.facts_kinds import FAMILY, kind_in
 from retrieval.facts_names import core_of, joined, short_forms_in, tokens_of
 from retrieval.parsing.page_text import PageText
 from retrieval.parsing.types import TEXT, BlockKind, ParsedDocument
+from retrieval.types import Box
 
 TENK = """\
 UNITED STATES
@@ -137,6 +138,10 @@ def test_chinese_reports(title, kind, period):
     assert "600000" in found.names
 
 
+def test_the_code_of_a_listed_company_is_a_name():
+    assert facts(ANNUAL_ZH).names == ("600000",)
+
+
 def test_a_labelled_chinese_name():
     found = facts("2022年年度报告\n公司的中文名称：青禾纸业股份有限公司\n法定代表人：王某")
     assert found.company == "青禾纸业股份有限公司"
@@ -161,6 +166,22 @@ def test_a_heading_is_the_title():
     found = facts("Body of the text.", heading="Annual Report 2022")
     assert found.title == "Annual Report 2022"
     assert ("title", "heading") in found.origins
+
+
+def test_a_heading_that_stands_on_every_cover_is_none():
+    assert facts(TENK, heading="UNITED STATES SECURITIES AND EXCHANGE COMMISSION").title == "FORM 10-K"
+
+
+def test_the_lines_of_a_paragraph_are_those_of_the_paper():
+    lines = TENK.split("\n")
+    starts = [sum(len(line) + 1 for line in lines[:at]) for at in range(len(lines))]
+    boxes = [Box(x0=0, top=at, x1=100, bottom=at + 1) for at in range(len(lines))]
+    page = PageText()
+    page.add(BlockKind.PARAGRAPH, " ".join(lines), boxes=boxes, lines=starts)
+    joined_up = ParsedDocument(media_type=TEXT, pages=(page.page(1, width=600, height=800),))
+    found = facts_of(joined_up, "scan.pdf")
+    assert (found.company, found.period, found.kind) == ("HARBOUR TRADING COMPANY, INC.", "FY2022", "10-K")
+    assert found.title == "FORM 10-K"
 
 
 def test_what_the_cover_lacks_the_file_name_says():

@@ -5,7 +5,8 @@ import pytest
 from retrieval.chunking import chunk
 from retrieval.parsing.page_text import PageText
 from retrieval.parsing.types import TEXT, BlockKind, ParsedDocument
-from retrieval.titles import page_titles
+from retrieval.titles import lines_of, page_titles
+from retrieval.types import Box
 
 BODY = "The bank reports its exposure to the board every quarter, and says what has changed."
 
@@ -134,6 +135,16 @@ def test_every_passage_of_a_page_carries_its_titles():
     assert len(own) > 2
     assert set(own) == {("Consolidated Balance Sheets", "(in millions)")}
     assert {piece.headings for piece in chunks if piece.page != 2} == {()}
+
+
+def test_lines_that_a_parser_joined_are_read_apart():
+    text = "Consolidated Balance Sheets (in millions) Total assets | 7"
+    page = PageText()
+    boxes = [Box(x0=0, top=at, x1=100, bottom=at + 1) for at in range(3)]
+    page.add(BlockKind.PARAGRAPH, text, boxes=boxes, lines=[0, 28, 42])
+    made = page.page(1, width=600, height=800)
+    assert lines_of(made, length=1000).split() == text.split()
+    assert page_titles([made, *pages_of([], [], [])[1:]]) == {1: ("Consolidated Balance Sheets", "(in millions)")}
 
 
 def test_titles_follow_the_headings_of_earlier_pages():
