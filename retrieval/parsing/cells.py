@@ -12,7 +12,7 @@ without merged cells (the second is read as the first row of figures).
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +31,7 @@ _NOTE: Final = 80  # characters from which a single cell below a table is a note
 _LIST: Final = 4  # rows from which single cells are a table of one column
 _LOOKED_AT: Final = 8  # rows of a table
 _FILLED: Final = 200_000  # cells that merged cells may fill altogether
+_PLACES: Final = 1_000_000  # of a table whose merged cells are placed; a larger one is written as it stands
 _UNIT: Final = re.compile(
     r"(?:金额)?\s*(?:单位|币种|货币)\s*[:：]|人民币(?:百?千?万?亿?元)|\(?(?:in|amounts? in)\s+(?:\w+\s+)?"
     r"(?:thousands|millions|billions)|(?:unit|units|currency)\s*:",
@@ -121,12 +122,16 @@ def row_line(cells: Sequence[str]) -> str:
 def _fill(rows: Sequence[Sequence[str]], merges: Sequence[Merge]) -> _Rows:
     """Return the rows as clean text, with cells that are merged over several rows written in each."""
     filled = [[one_line(cell).replace(CELL, " / ") for cell in row] for row in rows]
+    for row in filled:  # a row of empty cells is as wide as its program likes
+        while row and not row[-1]:
+            row.pop()
     left = _FILLED
     for merge in merges:
         bottom = min(merge.bottom, len(filled) - 1)
-        if merge.top >= bottom or merge.left >= len(filled[merge.top]) or left < bottom - merge.top:
+        cost = (bottom - merge.top) * (merge.left + 1)
+        if merge.top >= bottom or merge.left >= len(filled[merge.top]) or left < cost:
             continue
-        left -= bottom - merge.top
+        left -= cost
         for row in filled[merge.top + 1 : bottom + 1]:
             row.extend([""] * (merge.left + 1 - len(row)))
             row[merge.left] = row[merge.left] or filled[merge.top][merge.left]
@@ -197,13 +202,25 @@ def _is_figure(text: str) -> bool:
 
 def _table(rows: _Rows, across: Sequence[Merge], *, top: int = 0) -> str:
     """Write a table; `across` are its cells that are merged across columns, in rows counted from `top`."""
-    width = max(map(len, rows))
-    cells = [row + [""] * (width - len(row)) for row in rows]
-    merges = [Merge(one.top - top, one.left, one.top - top, min(one.right, width - 1)) for one in across]
+    used = sorted({column for row in rows for column, text in enumerate(row) if text})
+    cells = [[row[column] for column in used[: bisect_left(used, len(row))]] for row in rows]
+    merges = [
+        Merge(one.top - top, left, one.top - top, right)
+        for one in across
+        if (left := bisect_left(used, one.left)) < (right := bisect_right(used, one.right) - 1)
+    ]
+    if merges and len(used) * len(cells) <= _PLACES:
+        cells = _unmerged([row + [""] * (len(used) - len(row)) for row in cells], merges)
+    kept = sorted({column for row in cells for column, text in enumerate(row) if text})
+    return "\n".join(row_line([row[column] for column in kept[: bisect_left(kept, len(row))]]) for row in cells)
+
+
+def _unmerged(cells: _Rows, merges: Sequence[Merge]) -> _Rows:
+    """Return the rows with what is merged across columns above the columns that it heads, in one header row."""
     over = [merge for merge in merges if merge.top == 0]
-    names = [cells[0][merge.left] if merge.left < width else "" for merge in over]
+    names = [cells[0][merge.left] for merge in over]
     headed = any(_heads(cells, merge) for merge in over)
-    _settle(cells, [merge for merge in merges if merge.left < merge.right])
+    _settle(cells, merges)
     if headed:
         for merge, name in zip(over, names, strict=True):
             for column in range(merge.left, merge.right + 1):
@@ -211,8 +228,7 @@ def _table(rows: _Rows, across: Sequence[Merge], *, top: int = 0) -> str:
                     cells[0][column] = cells[0][column] or name
         pairs = zip(*cells[:2], strict=True)
         cells = [[" ".join(dict.fromkeys(filter(None, pair))) for pair in pairs], *cells[2:]]
-    kept = [column for column in range(width) if any(row[column] for row in cells)]
-    return "\n".join(row_line([row[column] for column in kept]) for row in cells)
+    return cells
 
 
 def _settle(cells: _Rows, merges: Sequence[Merge]) -> None:

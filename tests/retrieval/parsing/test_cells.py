@@ -114,6 +114,14 @@ def test_many_merged_cells_are_not_filled_without_end():
     assert len(text) == 1
 
 
+def test_a_wide_row_costs_no_more_than_its_cells():
+    wide = ["x"] * 50_000
+    rows = [wide, *(["a", "b"] for _ in range(2000)), [""] * 100_000]
+    (kind, text), *_ = found(rows, [Merge(1, 0, 1, 49_000), Merge(5, 1, 5, 2)])
+    assert kind == "table"
+    assert text.count("a | b") == 2000  # 100 million places would take ages; the suite's timeout tells
+
+
 def test_an_empty_column_is_left_out_and_bars_in_cells_do_not_part_them():
     assert found([["a", "", "b | c"], ["1", "", "2|3"]]) == [("table", "a | b / c\n1 | 2|3")]
     assert row_line(["a", "", "b", "", ""]) == "a |  | b"
