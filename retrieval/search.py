@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import numpy as np
+
 from retrieval.catalog import Catalog
 from retrieval.embedding import TextEmbedder, Vectors
 from retrieval.filing import Directory
@@ -87,14 +89,14 @@ class HybridSearch:
         """Rank for one query: in the documents that it means first, then in the others of that company, then in all."""
         narrowing = self._documents().narrow(query, run.scope)
         if narrowing is None:
-            return run.ranking(query, query, None)
+            return run.ranking(query, None)
         first, others = narrowing.tiers[0], [one for tier in narrowing.tiers[1:] for one in tier]
-        steps: list[tuple[str, Sequence[str] | None]] = [(f"{query} {narrowing.expansion}".strip(), first)]
-        steps += [(query, others)] if others else []
-        steps.append((query, None))
+        steps: list[tuple[str, Sequence[str] | None]] = [(narrowing.expansion, first)]
+        steps += [("", others)] if others else []
+        steps.append(("", None))
         found: dict[int, float] = {}
-        for level, (words, documents) in enumerate(steps):
-            for passage_id, score in run.ranking(query, words, documents):
+        for level, (expansion, documents) in enumerate(steps):
+            for passage_id, score in run.ranking(query, documents, expansion=expansion):
                 found.setdefault(passage_id, score + 2.0 * (len(steps) - level))  # a score is at most 1.2
             if len(found) >= run.depth:
                 break
@@ -119,20 +121,21 @@ class _Run:
         self._index = index
         self._reranker = reranker
         self._passages: dict[int, Passage] = {}
-        self._vectors: dict[str, Vectors] = {}
+        self._vectors: dict[tuple[str, str], Vectors] = {}
 
-    def ranking(self, query: str, words: str, documents: Sequence[str] | None) -> Hits:
+    def ranking(self, query: str, documents: Sequence[str] | None, *, expansion: str = "") -> Hits:
         """Rank passages, best first.
 
         Args:
             query: what is asked.
-            words: what is searched by words: the query, and perhaps more.
             documents: only passages of these; None: of all.
+            expansion: what these documents write for what is asked: more words, and a meaning beside the query's.
         """
+        words = f"{query} {expansion}".strip()
         weights, rarity = weights_for(language_of(query)), partial(self._index.rarity, scope=self.scope)
         whole = share_of(words, rarity) or 1.0
         matched = self._index.by_words(words, self.depth, self.scope, documents=documents)
-        near = self._by_vector(query, documents)
+        near = self._by_vector(query, documents, expansion)
         fused = weighted_fusion([(i, score / whole) for i, score in matched], near, weights)
         head, tail = self._fetched([i for i, _ in fused[:_LOOKED_AT]]), fused[_LOOKED_AT:]
         cosines, least = dict(near), min((cosine for _, cosine in near), default=0.0)
@@ -159,13 +162,21 @@ class _Run:
                 break
         return found
 
-    def _by_vector(self, query: str, documents: Sequence[str] | None) -> Hits:
+    def _by_vector(self, query: str, documents: Sequence[str] | None, expansion: str) -> Hits:
         embedder = _knowing(self._index.embedders, query)
         if embedder is None:
             return []
-        if query not in self._vectors:
-            self._vectors[query] = embedder.embed([query])[0]
-        return self._index.by_vector(embedder, self._vectors[query], self.depth, self.scope, documents=documents)
+        vector = self._vector(query, embedder)
+        if expansion:  # the mean of both did better than one vector of both texts, and than either alone
+            vector = vector + self._vector(expansion, embedder)
+            vector /= np.linalg.norm(vector) or 1.0
+        return self._index.by_vector(embedder, vector, self.depth, self.scope, documents=documents)
+
+    def _vector(self, text: str, embedder: TextEmbedder) -> Vectors:
+        key = (embedder.identity, text)
+        if key not in self._vectors:
+            self._vectors[key] = embedder.embed([text])[0]
+        return self._vectors[key]
 
     def _read(self, query: str, ranked: Hits) -> Hits:
         """Let the cross-encoder, where there is one, order the first; they keep the scores of their places."""
