@@ -108,7 +108,7 @@ class IngestPipeline:
         self._orphans: list[Claim] = []  # the database went away before their end was written
         self._long: str | None = None
         self._turn = 0
-        self._empty = False  # as a reader saw the queue last
+        self._empty = False  # as a reader saw the whole queue last
 
     def run(self, stop_event: threading.Event) -> None:
         """Work until `stop_event` is set; what is not stored by then is queued again."""
@@ -142,7 +142,6 @@ class IngestPipeline:
         while not self._stop.is_set():
             try:
                 claim = self._claim()
-                self._empty = claim is None
                 if claim is None:
                     if self._arrived.wait(_POLL_S) and not self._stop.is_set():
                         self._arrived.clear()
@@ -162,7 +161,9 @@ class IngestPipeline:
             return None
         if pages >= _AHEAD:
             return self._queue.next_queued(single=True, most_pages=_LONG)
-        return self._queue.next_queued(strict=turn % _FIRST_COME == 0, most_pages=most)
+        claim = self._queue.next_queued(strict=turn % _FIRST_COME == 0, most_pages=most)
+        self._empty = claim is None and most is None
+        return claim
 
     def _take_up(self, claim: Claim) -> None:
         held = _Held(self._queue, claim)

@@ -76,7 +76,9 @@ def gated(tmp_path: Path, sqlite_engine: Engine) -> House:
 
 
 @contextmanager
-def running(house: House, reader: Reader, *, readers: int = 2) -> Iterator[threading.Event]:
+def running(
+    house: House, reader: Reader, *, readers: int = 2, idle: Callable[[], None] | None = None
+) -> Iterator[threading.Event]:
     stop, arrived = threading.Event(), threading.Event()
     stages = Stages(
         house.queue, FileStore(house.folder / "files"), limits=LIMITS, parser=reader, holds=house.catalog.holds
@@ -87,7 +89,7 @@ def running(house: House, reader: Reader, *, readers: int = 2) -> Iterator[threa
         embedders=house.index.embedders,
         readers=readers,
         arrived=arrived,
-        idle=house.index.refresh,
+        idle=idle or house.index.refresh,
         pause_s=0.05,
     )
     thread = threading.Thread(target=pipeline.run, args=(stop,))
@@ -227,6 +229,15 @@ def test_a_document_deleted_while_it_waits_stays_gone(gated: House):
         assert gated.ingestor.wait([gone.id, stays.id], 60)
     assert states(gated) == {"stays": READY}
     assert gated.index.size == 1
+
+
+def test_the_index_is_brought_up_when_the_queue_is_empty_and_not_before(gated: House):
+    reader, seen = Reader(), []
+    made = [put(gated, f"bulk{n}", 310, bulk=True).id for n in range(4)]  # each alone reaches the bound
+    with running(gated, reader, idle=lambda: seen.append(gated.queue.waiting(made))):
+        assert gated.ingestor.wait(made, 60)
+        until(lambda: bool(seen))
+    assert set(seen) == {0}
 
 
 def test_pages_count_on_while_a_document_is_embedded(gated: House):
