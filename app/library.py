@@ -24,6 +24,7 @@ from retrieval.embedding import TextEmbedder
 from retrieval.errors import RetrievalError, StoreUnavailable
 from retrieval.index import PassageIndex
 from retrieval.ingest import Ingestor
+from retrieval.neighbours import Neighbours
 from retrieval.parsing.render import render_page
 from retrieval.parsing.types import Limits
 from retrieval.queue import Queue
@@ -74,6 +75,7 @@ class Library:
             limits=self.limits,
         )
         self._search = HybridSearch(self.catalog, self.index)
+        self._neighbours = Neighbours(self.catalog, self.index)
         self._searchable = threading.Event()
         self._state = "waiting"
 
@@ -117,6 +119,10 @@ class Library:
         if not self._searchable.is_set():
             raise ModelNotReady(f"The search is not ready: {self._state}.", remedy="Try again in a moment.")
         return self._search.search(queries, scope, k=k)
+
+    def expand(self, found: Sequence[Evidence], scope: Scope) -> list[Evidence]:
+        """Add what stands around what was found, as far as `neighbour_tokens` allows."""
+        return self._neighbours.expand(found, scope, budget=self._settings.neighbour_tokens)
 
     def page_image(self, document_id: str, page: int, scope: Scope, passage_id: int | None) -> bytes:
         """Render a page of a PDF as PNG, a passage highlighted.

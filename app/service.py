@@ -97,6 +97,7 @@ class Service:
         self.pipeline = Pipeline(
             registry=self.registry,
             searcher=self.library,
+            expand=self.library.expand,
             chat_factory=chat or self._chat,
             ledger=self.ledger,
             content=self.vault,

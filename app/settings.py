@@ -119,6 +119,13 @@ class Settings(BaseSettings):
 
     # answering
     passages: int = Field(default=5, ge=1, le=50, description="Passages that the model sees.")
+    neighbour_tokens: int = Field(
+        default=0,
+        ge=0,
+        le=65536,
+        description="Most tokens of the passages around those that were found, which the model sees as well; on a CPU"
+        " each hundred cost about 0.7 s an answer.",
+    )
     max_question_chars: int = Field(default=8000, ge=1, description="Longest question, in characters.")
     max_concurrent_answers: int = Field(default=8, ge=1, description="Questions answered at the same time.")
 

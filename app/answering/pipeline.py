@@ -46,7 +46,7 @@ from domains.contract import Desk, DomainPlugin, Question, Searcher, ToolCall
 from domains.registry import Registry
 from model.client import stream_text
 from model.errors import ModelInterrupted
-from retrieval.types import Evidence
+from retrieval.types import Evidence, Scope
 
 __all__ = ["Pipeline"]
 
@@ -93,6 +93,7 @@ class Pipeline:
         content: ContentStore,
         versions: Callable[[], Mapping[str, Any]],
         certify: Callable[[Receipt], Receipt] = lambda receipt: receipt,
+        expand: Callable[[list[Evidence], Scope], list[Evidence]] = lambda found, _scope: found,
         passages: int = 5,
         prompt_tokens: int = 6000,
         max_question_chars: int = 8000,
@@ -110,6 +111,7 @@ class Pipeline:
             content: Where texts are kept, sealed, that the ledger commits to; called in a thread.
             versions: What the model and the index are at this moment, for the ledger.
             certify: Adds the proof and the signed checkpoint to the receipt of an answer; called in a thread.
+            expand: Adds to what was found what stands around it, as evidence of its own; called in a thread.
             passages: Passages that are searched for.
             prompt_tokens: Most tokens of a prompt.
             max_question_chars: Longest question.
@@ -124,6 +126,7 @@ class Pipeline:
         self._content = content
         self._versions = versions
         self._certify = certify
+        self._expand = expand
         self._passages = passages
         self._prompt_tokens = prompt_tokens
         self._max_question_chars = max_question_chars
@@ -189,6 +192,7 @@ class Pipeline:
             found = await asyncio.to_thread(
                 self._searcher.search, preparation.queries, question.scope, k=self._passages
             )
+            found = await asyncio.to_thread(self._expand, found, question.scope)
         with run.timed("tools"):
             made = await run_tools(run.plugin, preparation.calls)
         asked = preparation.question or question.text

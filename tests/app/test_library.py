@@ -15,7 +15,9 @@ from app.storage.migrate import upgrade
 from model.errors import ModelNotReady
 from retrieval.embedding import TextEmbedder, Vectors
 from retrieval.errors import StoreUnavailable
-from tests.retrieval.house import ALL
+from retrieval.queue import Queue
+from retrieval.types import Scope
+from tests.retrieval.house import ALL, store
 from tests.retrieval.word_embedder import WordEmbedder
 
 
@@ -114,3 +116,19 @@ def test_a_model_that_breaks_is_not_found_out_by_the_first_question(tmp_path: Pa
     made = library(tmp_path, database, Broken())
     made.run(threading.Event())
     assert made.state == "The weights are damaged."
+
+
+def test_what_stands_around_is_added_as_far_as_the_setting_allows(tmp_path: Path, database: Engine) -> None:
+    embedder = WordEmbedder()
+    made, stop = library(tmp_path, database, embedder), threading.Event()
+    texts = ("The loan rate is five.", "It rises to six after a default.", "The canteen serves fish.")
+    store(made.catalog, Queue(database), embedder, *texts, name="a.txt", label="internal", collection="default")
+    thread = run(made, stop)
+    until(lambda: made.state == "ready")
+    found = made.search(["loan rate"], ALL, k=1)
+    assert [item.text for item in made.expand(found, ALL)] == [texts[0]]
+    made._settings = made._settings.model_copy(update={"neighbour_tokens": 12})
+    assert [item.text for item in made.expand(found, ALL)] == list(texts[:2])
+    assert [item.text for item in made.expand(found, Scope.nobody())] == [texts[0]]
+    stop.set()
+    thread.join(timeout=20)

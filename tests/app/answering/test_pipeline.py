@@ -10,7 +10,7 @@ from app.errors import BadRequest, Forbidden, TooLarge
 from app.identity.principal import OPERATOR, Principal, Role
 from domains.registry import UnknownDomain
 from retrieval.types import Scope
-from tests.app.answering.conftest import question
+from tests.app.answering.conftest import passage, question
 
 REVENUE = "Revenue of Larkfield Paper in 2022 was $5.2 million. It employed 240 people."
 COSTS = "Costs of Larkfield Paper in 2022 fell by 3% to $4.1 million."
@@ -187,3 +187,17 @@ def test_the_same_question_gives_the_same_prompt_and_the_same_answer(desk):
     assert made.chat.seen[0] == made.chat.seen[1]
     same = {"id", "receipt", "seconds"}
     assert first.model_dump(exclude=same) == second.model_dump(exclude=same)
+
+
+def test_what_stands_around_a_passage_is_shown_to_the_model_and_cited_for_itself(desk):
+    scopes: list[Scope] = []
+
+    def expand(found, scope):
+        scopes.append(scope)
+        return [*found, passage(COSTS, number=7, name="report-7.pdf")]
+
+    made = desk([REVENUE], "Costs fell by 3% to $4.1 million [2].", expand=expand)
+    answer = made.answer("By how much did the costs of Larkfield Paper fall in 2022?")
+    assert [(item.id, item.text) for item in answer.evidence] == [("1", REVENUE), ("2", COSTS)]
+    assert (answer.claims[0].verdict, answer.claims[0].cites) == (Verdict.SUPPORTED, ("2",))
+    assert scopes == [OPERATOR.scope()]
