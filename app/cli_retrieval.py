@@ -117,7 +117,8 @@ def _say(report: dict[str, Any]) -> None:
     for kind, number in report["mended"].items():
         typer.echo(f"  mended: {kind}, {number}")
     for finding in report["findings"]:
-        hint = "" if finding["mendable"] else "  (cannot be mended: add the file again)"
+        lost = "  (none of Vouch's: left alone)" if finding["kind"] == "file_strange" else "  (add the file again)"
+        hint = "" if finding["mendable"] else lost
         typer.echo(f"  {finding['kind']}: {finding['subject']}, {finding['number']}{hint}")
     typer.echo("everything agrees" if report["agrees"] else f"{sum(report['kinds'].values())} things do not agree")
     if any(finding["mendable"] for finding in report["findings"]):
