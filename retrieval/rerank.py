@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 from retrieval.context import in_context
 from retrieval.fusion import Weights
-from retrieval.lexical import tokenize
+from retrieval.lexical import searched_terms, tokenize
 from retrieval.types import Passage
 
 __all__ = ["Reranker", "rescored", "share_of"]
@@ -55,7 +55,7 @@ class _Candidate:
 
 def share_of(query: str, rarity: Rarity) -> float:
     """Return the highest BM25 score that any passage could reach for a query; 0 for a query without terms."""
-    return sum(rarity(tokenize(query)))
+    return sum(rarity(searched_terms(query)))
 
 
 def rescored(
@@ -72,11 +72,11 @@ def rescored(
     """
     if not passages:
         return []
-    terms = tokenize(query)
+    terms = searched_terms(query)
     rare = dict(zip(terms, rarity(terms), strict=True))
     candidates = [_candidate(passage) for passage in passages]
     matched = _matched(terms, candidates, rare)
-    phrases = _phrases(terms, candidates, rare)
+    phrases = _phrases(tokenize(query), candidates, rare)
     return [
         weights.words * by_words + weights.meaning * cosine + weights.phrases * by_pairs
         for by_words, cosine, by_pairs in zip(matched, meaning, phrases, strict=True)
@@ -84,10 +84,11 @@ def rescored(
 
 
 def _candidate(passage: Passage) -> _Candidate:
-    terms = tokenize(in_context(passage.text, document="", headings=passage.locator.headings))
+    text = in_context(passage.text, document="", headings=passage.locator.headings)
+    terms = searched_terms(text)
     return _Candidate(
         counts=Counter(terms),
-        pairs=frozenset(itertools.pairwise(terms)),
+        pairs=frozenset(itertools.pairwise(tokenize(text))),
         name=frozenset(tokenize(in_context("", document=passage.locator.document, headings=()))),
         size=len(terms),
     )

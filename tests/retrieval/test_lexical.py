@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.lexical import LexicalIndex, tokenize
+from retrieval.lexical import LexicalIndex, searched_terms, tokenize
 
 
 @pytest.mark.parametrize(
@@ -140,3 +140,24 @@ def test_no_more_than_asked_for_best_first(k: int):
     found = index.search("rate", k, None)
     assert [i for i, _ in found] == [1, 2, 3][:k]
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("借款合同", ["借款", "款合", "合同", "借", "款", "合", "同"]),
+        ("税", ["税"]),
+        ("3M税 loans", ["3m", "税", "loan"]),
+        ("loan rates", ["loan", "rate"]),
+        ("还钱。不还", ["还钱", "不还", "还", "钱", "不", "还"]),
+        ("", []),
+    ],
+)
+def test_chinese_is_found_by_pairs_and_by_single_signs(text: str, terms: list[str]):
+    assert searched_terms(text) == terms
+
+
+def test_a_passage_that_shares_signs_alone_is_found_after_one_that_shares_pairs():
+    index = LexicalIndex()
+    index.build([1, 2, 3], ["债务人应当偿还本金", "朋友欠债还钱的约定", "天气晴朗"])
+    assert [i for i, _ in index.search("欠债不还", 5, None)] == [2, 1]
