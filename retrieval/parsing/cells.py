@@ -121,7 +121,7 @@ def row_line(cells: Sequence[str]) -> str:
 
 def _fill(rows: Sequence[Sequence[str]], merges: Sequence[Merge]) -> _Rows:
     """Return the rows as clean text, with cells that are merged over several rows written in each."""
-    filled = [[one_line(cell).replace(CELL, " / ") for cell in row] for row in rows]
+    filled = [[one_line(cell).replace(CELL, " / ") if cell else "" for cell in row] for row in rows]
     for row in filled:  # a row of empty cells is as wide as its program likes
         while row and not row[-1]:
             row.pop()

@@ -26,16 +26,15 @@ class SpannedTable:
     def __init__(self) -> None:
         self._rows: list[list[str]] = []
         self._merges: list[Merge] = []
-        self._taken: dict[int, int] = {}  # by column, how many rows more a cell from above reaches down
+        self._taken: list[tuple[int, int, int]] = []  # first and last column of a cell from above, rows that it goes on
         self._area = 0
 
     def add(self, cells: Iterable[tuple[str, int, int]]) -> None:
         """Add a row of cells as (text, columns, rows); a cell is put where no cell from above stands."""
         row, column, top = list[str](), 0, len(self._rows)
-        taken = {at: left - 1 for at, left in self._taken.items() if left > 1}
+        taken = [(first, last, left - 1) for first, last, left in self._taken if left > 1]
         for text, wide, high in cells:
-            while column in self._taken:
-                column += 1
+            column = self._free(column)
             wide, high = max(1, min(wide, _COLUMNS)), max(1, min(high, _ROWS))
             if column + wide > _COLUMNS or self._area > _AREA:
                 row.append(text)
@@ -45,11 +44,18 @@ class SpannedTable:
             if wide > 1 or high > 1:
                 self._merges.append(Merge(top, column, top + high - 1, column + wide - 1))
             if high > 1:
-                taken.update(dict.fromkeys(range(column, column + wide), high - 1))
+                taken.append((column, column + wide - 1, high - 1))
             column += wide
         self._taken = taken
         self._area += len(row)
         self._rows.append(row)
+
+    def _free(self, column: int) -> int:
+        """Return the first column from this one on where no cell from above stands."""
+        for first, last, _ in sorted(self._taken):
+            if first <= column <= last:
+                column = last + 1
+        return column
 
     def text(self) -> str:
         """Return the table as lines."""

@@ -74,11 +74,11 @@ def test_strange_spans_do_no_harm(span):
 
 def test_wide_spans_over_many_rows_take_no_room():
     grid = SpannedTable()
-    for number in range(5000):
+    for number in range(1000):
         grid.add([("a", 999, 60_000), (str(number), 1, 1)] if number == 0 else [(str(number), 1, 1)])
     lines = grid.text().split("\n")
-    assert len(lines) == 5000
-    assert lines[-1].endswith("4999")
+    assert len(lines) == 1000
+    assert lines[-1].endswith("999")
 
 
 def test_merged_cells_in_word(tmp_path):
