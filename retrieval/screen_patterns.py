@@ -47,7 +47,7 @@ _HELD: Final = (
     r"training|constraints|orders)"
 )
 _OWNED: Final = (
-    r"(?!\s*(?:,?\s*(?:of|from|by|given|issued|provided|received|delivered|made|under|in\s+respect|"
+    r"\b(?!\s*(?:,?\s*(?:of|from|by|given|issued|provided|received|delivered|made|under|in\s+respect|"
     r"relating|sent|set|with|for|regarding|as|and\s+(?:any|all))\b))"
 )
 

@@ -22,13 +22,13 @@ import shutil
 import statistics
 import subprocess
 import time
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pypdfium2 as pdfium
 
-from retrieval.language import CJK
 from retrieval.parsing.clean import one_line
 from retrieval.parsing.runs import Run
 from retrieval.types import Remark
@@ -157,10 +157,15 @@ def _runs(line: list[_Word]) -> Iterator[Run]:
     yield _run(piece, size)
 
 
+def _wide(char: str) -> bool:
+    """Say whether a character is an ideograph or a mark of Chinese type, beside which no space stands."""
+    return unicodedata.east_asian_width(char) in ("W", "F")
+
+
 def _run(words: list[_Word], size: float) -> Run:
     text = words[0].text
     for word in words[1:]:
-        text += word.text if CJK.match(text[-1]) and CJK.match(word.text[0]) else f" {word.text}"
+        text += word.text if _wide(text[-1]) and _wide(word.text[0]) else f" {word.text}"
     return Run(
         text=text,
         x0=min(word.x0 for word in words),
