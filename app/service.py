@@ -276,8 +276,8 @@ class Service:
             "model": self.engine.state.stage,
         }
 
-    def status(self) -> dict[str, Any]:
-        """Return the model's progress and the documents' states, as the page shows them."""
+    def status(self, scope: Scope) -> dict[str, Any]:
+        """Return the model's progress and the states of the documents that a scope may see, as the page shows them."""
         state = self.engine.state
         model = {"stage": state.stage, "detail": state.detail, "done": state.done, "total": state.total}
         if state.error is not None:
@@ -285,7 +285,7 @@ class Service:
         return {
             "model": model | {"name": self.engine.model_name},
             "search": self.readiness()["search"],
-            "documents": self._documents_by_state(),
+            "documents": self._documents_by_state(scope),
             "version": metadata.version("vouch"),
         }
 
@@ -296,7 +296,7 @@ class Service:
 
     def exposition(self) -> bytes:
         """Return the metrics, with the gauges brought up to date."""
-        for name, count in self._documents_by_state().items():
+        for name, count in self._documents_by_state(_EVERYONE).items():
             self.metrics.documents.labels(state=name).set(count)
         self.metrics.passages.set(self.index.size)
         self.metrics.ledger_entries.set(self.ledger.size)
@@ -305,8 +305,8 @@ class Service:
         self.metrics.model_ready.set(self.engine.state.stage == "ready")
         return self.metrics.exposition()
 
-    def _documents_by_state(self) -> dict[str, int]:
-        counts = self.catalog.counts(_EVERYONE)
+    def _documents_by_state(self, scope: Scope) -> dict[str, int]:
+        counts = self.catalog.counts(scope)
         return {state.value: counts.get(state, 0) for state in DocumentState}
 
     def _chat(self) -> BaseChatModel:

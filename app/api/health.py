@@ -32,9 +32,9 @@ async def readyz(service: TheService) -> JSONResponse:
 
 @router.get("/v1/status", summary="How far the model is")
 async def status(caller: Caller, service: TheService) -> dict[str, Any]:
-    """Return the model's stage with progress, the state of the documents, and what the caller may do."""
+    """Return the model's stage, the states of the documents that the caller may see, and what he may do."""
     may = [permission.value for permission in Permission if caller.may(permission)]
-    return await asyncio.to_thread(service.status) | {"may": may}
+    return await asyncio.to_thread(service.status, caller.scope()) | {"may": may}
 
 
 @router.get("/v1/domains", summary="Domains")

@@ -154,6 +154,7 @@ def test_what_a_key_was_not_granted_does_not_exist_for_it(make_service: Make) ->
         for key in (reader, other):
             seen = {"Authorization": f"Bearer {key}"}
             assert client.get("/v1/documents", headers=seen).json() == {"documents": [], "total": 0}
+            assert set(client.get("/v1/status", headers=seen).json()["documents"].values()) == {0}
             for path in (
                 address,
                 f"{address}/file",
