@@ -90,8 +90,10 @@ class Settings(BaseSettings):
     )
 
     # documents
+    # English passages get a vector of both models: a tenth more to embed, and a Chinese question finds them (its own
+    # translation first among 572 for 86 %, among five for 99 %), which words never do
     embedders: tuple[str, ...] = Field(
-        default=("all-minilm-l6-v2", "multilingual-use-v3"),
+        default=("all-minilm-l6-v2", "multilingual-use-v3=en+zh"),
         min_length=1,
         description="Embedding models: names of the catalog, or of sentence-transformers folders in `model_dir`;"
         " `NAME=en+zh` says which languages are left to it.",
