@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 
 from retrieval.embedding import Vectors
 
-__all__ = ["DTYPES", "FileRows", "MemoryRows", "Rows", "Where"]
+__all__ = ["DTYPES", "FileRows", "MemoryRows", "Rows", "Where", "products"]
 
 Where = npt.NDArray[np.int64]
 """Numbers of rows, ascending."""
@@ -25,8 +26,23 @@ Where = npt.NDArray[np.int64]
 DTYPES: Final[dict[str, np.dtype[Any]]] = {"f4": np.dtype("<f4"), "f2": np.dtype("<f2")}
 """How numbers are kept: float32 where a store is small, float16, as the catalog keeps them, where it is not."""
 
+_faiss: Any = faiss  # its type stubs describe the generated C++ layer, not the Python one over it
 _BLOCK: Final = 8192
 _NEAR: Final = 8  # rows between two wanted ones that are read along rather than asked for by a second call
+
+
+def products(vectors: Vectors, query: Vectors) -> Vectors:
+    """Return the inner product of each row with one query, in this thread alone.
+
+    The library below numpy's `@` gives half of it to a second thread and waits; on a machine that is busy answering that
+    took eight times the processor's time.
+    """
+    rows, one = np.ascontiguousarray(vectors, dtype=np.float32), np.ascontiguousarray(query, dtype=np.float32)
+    found = np.empty(len(rows), dtype=np.float32)
+    if len(rows):
+        pointers = (_faiss.swig_ptr(array) for array in (found, one, rows))
+        _faiss.fvec_inner_products_ny(*pointers, rows.shape[1], len(rows))
+    return found
 
 
 class Rows(Protocol):

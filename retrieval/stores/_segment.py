@@ -19,7 +19,7 @@ import numpy as np
 from retrieval.embedding import Vectors
 from retrieval.stores._codes import Codes
 from retrieval.stores._manifest import FileProof
-from retrieval.stores._rows import MemoryRows, Rows, Where
+from retrieval.stores._rows import MemoryRows, Rows, Where, products
 from retrieval.stores._sight import Alive, Sight, Sights, everything_alive
 from retrieval.types import Scope
 from retrieval.visibility import Ids, Visibility, stretches
@@ -36,7 +36,7 @@ _FEW_IN_MEMORY: Final = (
 )
 _FEW_IN_FILE: Final = 48  # a thousand scattered rows are a thousand reads
 _FEW_OF_FLAT: Final = 8  # the part of its rows up to which those of a segment without codes are picked out
-_CANDIDATES: Final = 128  # ranked by whole vectors: product-quantized order is good enough for the best ten among these
+_CANDIDATES: Final = 256  # ranked by whole vectors: product-quantized order is good enough for the best ten among these
 _CANDIDATES_A_HIT: Final = 3
 _WIDER: Final = (1.0, 8.0, 64.0)
 
@@ -139,14 +139,14 @@ class Segment:
         return Sight(flags, len(rows), cells)
 
     def _ranked(self, query: Vectors, rows: Where, k: int) -> Hits:
-        return best(self.ids[rows], self.rows.take(rows) @ query, k)
+        return best(self.ids[rows], products(self.rows.take(rows), query), k)
 
     def _scanned(self, query: Vectors, sight: Sight, k: int) -> Hits:
         found = NOTHING
         for start, vectors in self.rows.blocks():
             seen = sight.flags[start : start + len(vectors)]
             if seen.any():
-                ids, cosines = self.ids[start : start + len(vectors)][seen], (vectors @ query)[seen]
+                ids, cosines = self.ids[start : start + len(vectors)][seen], products(vectors, query)[seen]
                 found = best(np.concatenate([found[0], ids]), np.concatenate([found[1], cosines]), k)
         return found
 

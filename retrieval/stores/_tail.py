@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from retrieval.embedding import Vectors
-from retrieval.stores._rows import DTYPES, MemoryRows
+from retrieval.stores._rows import DTYPES, MemoryRows, products
 from retrieval.stores._segment import NOTHING, Hits, Segment, best
 from retrieval.types import Scope
 from retrieval.visibility import Flags, Ids, Visibility
@@ -69,7 +69,7 @@ class Tail:
         seen = visibility.flags(ids, scope) & self.alive
         if within is not None:
             seen &= np.isin(ids, within)
-        return best(ids[seen], (self._vectors[: self.count] @ query)[seen], k)
+        return best(ids[seen], products(self._vectors[: self.count], query)[seen], k)
 
     def sealed(self, name: str) -> Segment:
         """Return the living rows as a segment in memory."""
