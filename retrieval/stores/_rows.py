@@ -34,8 +34,8 @@ _NEAR: Final = 8  # rows between two wanted ones that are read along rather than
 def products(vectors: Vectors, query: Vectors) -> Vectors:
     """Return the inner product of each row with one query, in this thread alone.
 
-    The library below numpy's `@` gives half of it to a second thread and waits; on a machine that is busy answering that
-    took eight times the processor's time.
+    The library below numpy's `@` gives half of it to a second thread and waits; on a machine that is busy answering
+    that took eight times the processor's time.
     """
     rows, one = np.ascontiguousarray(vectors, dtype=np.float32), np.ascontiguousarray(query, dtype=np.float32)
     found = np.empty(len(rows), dtype=np.float32)
