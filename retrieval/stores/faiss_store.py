@@ -296,8 +296,10 @@ class FaissStore(VectorStore):
         return self._view
 
     def _room(self) -> int:
-        flat = sum(segment.living for segment in self._present().segments if segment.codes is None)
-        return min(_TAIL_AT_MOST, max(self._tail_rows, flat // _TAIL_SHARE))
+        return min(_TAIL_AT_MOST, max(self._tail_rows, self._flat() // _TAIL_SHARE))
+
+    def _flat(self) -> int:
+        return sum(segment.living for segment in self._present().segments if segment.codes is None)
 
     def _budget(self) -> _Budget:
         held = (s.rows.array.nbytes for s in self._present().segments if isinstance(s.rows, MemoryRows))
@@ -306,11 +308,12 @@ class FaissStore(VectorStore):
     def _seal(self) -> None:
         """Make a segment of the tail: in memory while there is room, else in a file, in half the size.
 
-        What comes in in bulk goes to files at once: memory is wanted for the merge.
+        What comes in in bulk, and will have codes, goes to files at once: memory is wanted for the merge.
         """
         view = self._present()
         segment = view.tail.sealed(new_name())
-        if self._in_bulk or not self._budget().takes(segment.rows.count * self._embedder.dimension * 4):
+        large = self._in_bulk and self._flat() + segment.living >= self._flat_below
+        if large or not self._budget().takes(segment.rows.count * self._embedder.dimension * 4):
             try:
                 segment = write(segment, self._workshop.place, dtype="f2")
             except OSError as error:  # the next snapshot says so to somebody who can do something about it

@@ -18,6 +18,7 @@ from retrieval.errors import IndexDamaged
 from retrieval.stores._manifest import sealed
 from retrieval.stores.contract import VectorStore
 from retrieval.stores.faiss_store import FaissStore
+from retrieval.visibility import Group, Visibility
 from tests.contracts.vector_store import ALL, CROWD, Texts, VectorStoreContract, crowd_vectors, fill, unit
 from tests.retrieval.word_embedder import WordEmbedder
 
@@ -362,3 +363,20 @@ def test_the_model_is_not_needed_to_build_a_store(tmp_path: Path):
 
     store = FaissStore(tmp_path, embedder=Embedder(tmp_path / "not-yet-there"), passages=Texts())
     assert store.nearest(unit(0), 5, ALL) == []
+
+
+@pytest.mark.parametrize(("count", "kind"), [(90, "flat"), (CROWD, "coded")])
+def test_what_comes_in_in_bulk_is_searched_meanwhile_and_merged_once_at_the_end(tmp_path: Path, count: int, kind: str):
+    store = small(tmp_path, memory_bytes=1 << 20)
+    store.visibility = Visibility.of([Group(label="staff", collection="c", ids=range(1, count + 1))])
+    with store.bulk():
+        for at in range(0, count, 30):
+            store.add(np.arange(at, min(at + 30, count)) + 1, crowd_vectors()[at : min(at + 30, count)])
+        assert store.kinds["coded"] == 0
+        assert store.nearest(crowd_vectors()[5], 1, ALL)[0][0] == 6
+    assert store.kinds == {"tail": 0, "flat": 0, "coded": 0} | {kind: count}
+    assert store.nearest(crowd_vectors()[5], 1, ALL) == [(6, pytest.approx(1.0, abs=1e-3 if kind == "coded" else 1e-6))]
+    store.snapshot(1)
+    rows = sum(path.stat().st_size for path in tmp_path.glob("*.rows"))
+    assert rows == count * 32 * (2 if kind == "coded" else 4)
+    store.close()
