@@ -128,7 +128,7 @@ def _measured(
                 last = done.stderr.strip().splitlines()[-1:] or ["it was killed"]
                 return found | {"failed": last[0][:200]}
             found |= json.loads(done.stdout.splitlines()[-1])
-        found["peak_gb"] = max(value for key, value in found.items() if key.endswith("_gb"))
+        found["peak_gb"] = max(found[key] for key in ("build_gb", "serve_gb") if key in found)
         return found
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -382,6 +382,8 @@ class FaissStore(VectorStore):
         replaced = {source.name for source in sources}
         others = tuple(segment for segment in view.segments if segment.name not in replaced)
         self._view = replace(view, segments=(*others, made) if made.living else others)
+        for source in replaced:  # what no snapshot has; searches under way hold the files open
+            self._workshop.discard(source)
         return True
 
 

@@ -375,6 +375,7 @@ def test_what_comes_in_in_bulk_is_searched_meanwhile_and_merged_once_at_the_end(
         assert store.kinds["coded"] == 0
         assert store.nearest(crowd_vectors()[5], 1, ALL)[0][0] == 6
     assert store.kinds == {"tail": 0, "flat": 0, "coded": 0} | {kind: count}
+    assert len(list(tmp_path.glob(".work-*/*.rows"))) == (kind == "coded")
     assert store.nearest(crowd_vectors()[5], 1, ALL) == [(6, pytest.approx(1.0, abs=1e-3 if kind == "coded" else 1e-6))]
     store.snapshot(1)
     rows = sum(path.stat().st_size for path in tmp_path.glob("*.rows"))
