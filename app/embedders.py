@@ -1,4 +1,4 @@
-"""The embedding models that the settings ask for: of the catalog, or folders of models put there by hand."""
+"""The models of the search that the settings ask for: of the catalog, or folders of models put there by hand."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from model.fetch import fetch
 from model.progress import Progress
 from retrieval.embedding import Embedder, TextEmbedder
 from retrieval.multilingual import MultilingualEmbedder
+from retrieval.rerank import Reranker
+from retrieval.rerank_crossencoder import CrossEncoderReranker
 
-__all__ = ["bring", "common_words", "embedders_for"]
+__all__ = ["bring", "common_words", "embedders_for", "reranker_for"]
 
 _LANGUAGES: Final = frozenset({"en", "zh"})
 
@@ -38,11 +40,17 @@ def bring(settings: Settings, report: Callable[[Progress], None]) -> None:
     for name in _names(settings.embedders):
         if name in CATALOG:
             fetch(CATALOG[name], settings.model_dir, offline=settings.offline, report=report)
-        elif not (settings.model_dir / name).is_dir():
-            raise SettingsError(
-                f"embedders (VOUCH_EMBEDDERS) names {name!r}, which is neither in the catalog nor a folder of models.",
-                remedy=f"Put the sentence-transformers folder {name!r} into the folder that VOUCH_MODEL_DIR names.",
-            )
+        else:
+            _look_for(name, settings.model_dir, setting="embedders")
+    if settings.reranker:
+        _look_for(settings.reranker, settings.model_dir, setting="reranker")
+
+
+def reranker_for(settings: Settings) -> Reranker | None:
+    """Build the cross-encoder that `reranker` names, if it names one; nothing is read from its folder yet."""
+    if not settings.reranker:
+        return None
+    return CrossEncoderReranker(settings.model_dir / settings.reranker, device=settings.reranker_device)
 
 
 def common_words(embedders: Sequence[TextEmbedder]) -> Callable[[str], bool]:
@@ -52,6 +60,14 @@ def common_words(embedders: Sequence[TextEmbedder]) -> Callable[[str], bool]:
     """
     known = next((one for one in embedders if isinstance(one, Embedder)), None)
     return known.is_common if known is not None else lambda _word: False
+
+
+def _look_for(name: str, folder: Path, *, setting: str) -> None:
+    if not (folder / name).is_dir():
+        raise SettingsError(
+            f"{setting} (VOUCH_{setting.upper()}) names {name!r}, which is not in the catalog and no folder of models.",
+            remedy=f"Put the sentence-transformers folder {name!r} into the folder that VOUCH_MODEL_DIR names.",
+        )
 
 
 def _names(entries: Sequence[str]) -> tuple[str, ...]:

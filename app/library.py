@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
-from app.embedders import bring, embedders_for
+from app.embedders import bring, embedders_for, reranker_for
 from app.errors import SettingsError
 from app.settings import Settings
 from app.vector_stores import INDEX_FOLDER, builder
@@ -74,7 +74,7 @@ class Library:
             index=self.index,
             limits=self.limits,
         )
-        self._search = HybridSearch(self.catalog, self.index)
+        self._search = HybridSearch(self.catalog, self.index, reranker=reranker_for(settings))
         self._neighbours = Neighbours(self.catalog, self.index)
         self._searchable = threading.Event()
         self._state = "waiting"

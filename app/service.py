@@ -162,6 +162,7 @@ class Service:
         self.engine.stop()
         if self._worker is not None:
             self._worker.join(timeout=10)
+        self.index.close()
         self.ingestor.close()
         for plugin in self.registry.plugins.values():
             plugin.close()

@@ -98,6 +98,11 @@ class Settings(BaseSettings):
         description="Embedding models: names of the catalog, or of sentence-transformers folders in `model_dir`;"
         " `NAME=en+zh` says which languages are left to it.",
     )
+    reranker: str = Field(
+        default="",
+        description="Cross-encoder that orders what was found, a folder in `model_dir`; for machines with a GPU.",
+    )
+    reranker_device: str = Field(default="cpu", description="Where it computes, as PyTorch names it: `cpu`, `cuda`.")
     max_file_mb: int = Field(default=200, ge=1, description="Largest file that is taken, in MiB.")
     max_pages: int = Field(default=3000, ge=1, description="Most pages of a document.")
     parse_timeout_s: float = Field(default=600.0, gt=0, description="Longest parsing of a document, in seconds.")

@@ -197,7 +197,7 @@ def _fastest() -> Precision:
         "float32": partial(layer, rows),
         "bfloat16": partial(torch.nn.Linear(384, 1536, dtype=torch.bfloat16), rows.bfloat16()),
     }
-    with contextlib.suppress(RuntimeError):
+    with contextlib.suppress(RuntimeError, AttributeError):  # no kernel, or a PyTorch that has dropped them
         rounded: Any = QuantizedLinear(layer)
         work["int8"] = partial(rounded, rows)
     taken = {}

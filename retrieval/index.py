@@ -153,6 +153,11 @@ class PassageIndex:
             self._saved = None
         self.save()
 
+    def close(self) -> None:
+        """Stop what the stores do in the background; called once, when the service ends."""
+        for store in self._stores:
+            store.close()
+
     def by_words(
         self, query: str, k: int, scope: Scope, *, documents: Sequence[str] | None = None
     ) -> list[tuple[int, float]]:

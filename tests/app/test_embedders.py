@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from app.embedders import bring, common_words, embedders_for
+from app.embedders import bring, common_words, embedders_for, reranker_for
 from app.errors import SettingsError
 from app.settings import Settings, load
 from model.errors import WeightsUnavailable
 from retrieval.embedding import Embedder
 from retrieval.multilingual import MultilingualEmbedder
+from retrieval.rerank_crossencoder import CrossEncoderReranker
 from tests.retrieval.word_embedder import WordEmbedder
 
 
@@ -56,6 +57,15 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "VOUCH_MODEL_DIR" in refused.value.remedy
     (tmp_path / "bge-m3").mkdir()
     bring(settings(tmp_path, "bge-m3=en"), lambda _progress: None)
+
+
+def test_a_cross_encoder_is_built_only_where_one_is_named(tmp_path: Path) -> None:
+    assert reranker_for(settings(tmp_path)) is None
+    environ = {"VOUCH_MODEL_DIR": str(tmp_path), "VOUCH_OFFLINE": "1", "VOUCH_EMBEDDERS": "e", "VOUCH_RERANKER": "bge"}
+    assert isinstance(reranker_for(load(environ)), CrossEncoderReranker)
+    (tmp_path / "e").mkdir()
+    with pytest.raises(SettingsError, match=r"VOUCH_RERANKER.*'bge'"):
+        bring(load(environ), lambda _progress: None)
 
 
 def test_weights_of_the_catalog_are_not_looked_for_in_a_network_that_is_forbidden(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from retrieval.errors import RetrievalError
 
 
 def test_the_models_are_built_from_what_can_travel(tmp_path: Path):
-    cloudpickle = pytest.importorskip("ray.cloudpickle", reason="Ray is not installed: pip install 'vouch[scale]'")
+    cloudpickle = pytest.importorskip("ray.cloudpickle", reason="Ray is not installed; it is in the extra `scale`")
     settings = load({"VOUCH_RETENTION_DAYS": '{"finance": 7}', "VOUCH_MODEL_DIR": str(tmp_path / "models")})
     travels = partial(models_of, settings.embedders, str(settings.model_dir))
     arrived = cloudpickle.loads(cloudpickle.dumps(travels))
@@ -21,7 +21,7 @@ def test_the_models_are_built_from_what_can_travel(tmp_path: Path):
 
 
 def test_without_a_cluster_the_command_says_so(tmp_path: Path):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'vouch[scale]'")
+    pytest.importorskip("ray", reason="Ray is not installed; it is in the extra `scale`")
     settings = load({"VOUCH_DATA_DIR": str(tmp_path), "VOUCH_MODEL_DIR": str(tmp_path / "models")})
     folder = tmp_path / "models" / "all-minilm-l6-v2"
     folder.mkdir(parents=True)

@@ -32,7 +32,7 @@ def others() -> list[WordEmbedder]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'vouch[scale]'")
+    ray = pytest.importorskip("ray", reason="Ray is not installed; it is in the extra `scale`")
     patch = pytest.MonkeyPatch()
     patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -137,6 +137,6 @@ def test_a_row_that_no_worker_made_is_refused(spoil: dict):
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nowhere", "127.0.0.1:99999999"])
 def test_without_a_cluster_the_reason_is_said(house: House, address: str):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'vouch[scale]'")
+    pytest.importorskip("ray", reason="Ray is not installed; it is in the extra `scale`")
     with pytest.raises(RetrievalError, match="no Ray cluster"):
         driver(house, house.queue, address)
