@@ -10,7 +10,7 @@ from retrieval.chunking import Chunk, chunk
 from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder
 from retrieval.errors import NoText
-from retrieval.facts import facts_of
+from retrieval.facts.document import facts_of
 from retrieval.index import pack
 from retrieval.parsing.types import ParsedDocument
 from retrieval.queue import Outcome

@@ -18,7 +18,7 @@ import numpy as np
 
 from retrieval.catalog import Catalog
 from retrieval.embedding import TextEmbedder, Vectors
-from retrieval.filing import Directory
+from retrieval.filing.directory import Directory
 from retrieval.fusion import reciprocal_rank_fusion, weighted_fusion, weights_for
 from retrieval.index import PassageIndex
 from retrieval.language import language_of

@@ -22,7 +22,7 @@ from retrieval import catalog as catalog_module
 from retrieval.catalog import metadata
 from retrieval.embedding_cache import CachedEmbedder
 from retrieval.errors import DocumentNotFound
-from retrieval.filing import Directory
+from retrieval.filing.directory import Directory
 from retrieval.index import PassageIndex
 from retrieval.ingest import Ingestor
 from retrieval.lexical import LexicalIndex

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from retrieval.facts_dates import Period, days_in, periods_in
-from retrieval.facts_kinds import ISSUED, kind_in
-from retrieval.facts_names import tokens_of
+from retrieval.facts.dates import Period, days_in, periods_in
+from retrieval.facts.kinds import ISSUED, kind_in
+from retrieval.facts.names import tokens_of
 
 __all__ = ["FileFacts", "facts_of_name"]
 

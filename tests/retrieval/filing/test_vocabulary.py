@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.accounting import ACCOUNTING
-from retrieval.vocabulary import Concept, Vocabulary
+from retrieval.filing.accounting import ACCOUNTING
+from retrieval.filing.vocabulary import Concept, Vocabulary
 
 FIELD = Vocabulary(
     [

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
-from retrieval.facts_dates import Period
-from retrieval.facts_kinds import FAMILY
-from retrieval.filing_question import Asked
+from retrieval.facts.dates import Period
+from retrieval.facts.kinds import FAMILY
+from retrieval.filing.question import Asked
 from retrieval.types import DocumentFacts
 
 __all__ = ["tiers_of"]

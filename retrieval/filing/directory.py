@@ -19,13 +19,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from retrieval.accounting import ACCOUNTING
-from retrieval.facts_kinds import ISSUED
-from retrieval.facts_names import GENERIC, core_of, joined
-from retrieval.filing_distance import tiers_of
-from retrieval.filing_question import Asked, Mention, asked_of
+from retrieval.facts.kinds import ISSUED
+from retrieval.facts.names import GENERIC, core_of, joined
+from retrieval.filing.accounting import ACCOUNTING
+from retrieval.filing.distance import tiers_of
+from retrieval.filing.question import Asked, Mention, asked_of
+from retrieval.filing.vocabulary import Vocabulary
 from retrieval.types import DocumentFacts, Scope
-from retrieval.vocabulary import Vocabulary
 
 __all__ = ["Directory", "Narrowing"]
 

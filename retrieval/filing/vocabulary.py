@@ -5,7 +5,7 @@ inventories and current liabilities. A `Vocabulary` knows for each thing that pe
 documents hold it. They are searched beside the words of the question.
 
 A vocabulary is the common knowledge of a field, as its textbooks have it; any package may make one. The one for
-financial statements is `retrieval.accounting`.
+financial statements is `retrieval.filing.accounting`.
 
 Not covered: phrases in other forms than those listed (only case, hyphens and plurals are overlooked), and languages
 other than English and Chinese.

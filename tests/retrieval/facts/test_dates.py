@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.facts_dates import YEARS, Period, days_in, periods_in
+from retrieval.facts.dates import YEARS, Period, days_in, periods_in
 
 
 def periods(text):

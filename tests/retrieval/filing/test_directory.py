@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.filing import Directory
+from retrieval.filing.directory import Directory
+from retrieval.filing.vocabulary import Concept, Vocabulary
 from retrieval.types import EVERYTHING, DocumentFacts, Scope
-from retrieval.vocabulary import Concept, Vocabulary
 
 ALL = Scope(subject="all", labels=frozenset({EVERYTHING}), collections=frozenset({EVERYTHING}))
 

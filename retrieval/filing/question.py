@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from retrieval.facts_dates import Period, days_in, periods_in
-from retrieval.facts_kinds import kind_in
-from retrieval.facts_names import GENERIC, joined
+from retrieval.facts.dates import Period, days_in, periods_in
+from retrieval.facts.kinds import kind_in
+from retrieval.facts.names import GENERIC, joined
 from retrieval.language import CJK
 
 __all__ = ["Asked", "Mention", "asked_of"]

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
-from retrieval.facts_dates import Period, days_in, periods_in
-from retrieval.facts_kinds import kind_in, kind_of_title
-from retrieval.facts_names import GENERIC, core_of, tokens_of
+from retrieval.facts.dates import Period, days_in, periods_in
+from retrieval.facts.kinds import kind_in, kind_of_title
+from retrieval.facts.names import GENERIC, core_of, tokens_of
 from retrieval.language import CJK
 from retrieval.parsing.page_text import CELL
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from retrieval.facts_cover import company_of, day_of, kind_of, names_of, period_of, title_of
-from retrieval.facts_dates import Period
-from retrieval.facts_file import FileFacts, facts_of_name
-from retrieval.facts_kinds import FAMILY, ISSUED
-from retrieval.facts_names import core_of, joined, short_forms_in
+from retrieval.facts.cover import company_of, day_of, kind_of, names_of, period_of, title_of
+from retrieval.facts.dates import Period
+from retrieval.facts.file import FileFacts, facts_of_name
+from retrieval.facts.kinds import FAMILY, ISSUED
+from retrieval.facts.names import core_of, joined, short_forms_in
 from retrieval.language import language_of
 from retrieval.parsing.types import BlockKind, ParsedDocument
 from retrieval.titles import lines_of

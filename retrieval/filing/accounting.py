@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from retrieval.filing.vocabulary import Concept, Vocabulary
 from retrieval.language import Language
-from retrieval.vocabulary import Concept, Vocabulary
 
 __all__ = ["ACCOUNTING"]
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.facts import facts_of
-from retrieval.facts_file import facts_of_name
-from retrieval.facts_kinds import FAMILY, kind_in
-from retrieval.facts_names import core_of, joined, short_forms_in, tokens_of
+from retrieval.facts.document import facts_of
+from retrieval.facts.file import facts_of_name
+from retrieval.facts.kinds import FAMILY, kind_in
+from retrieval.facts.names import core_of, joined, short_forms_in, tokens_of
 from retrieval.parsing.page_text import PageText
 from retrieval.parsing.types import TEXT, BlockKind, ParsedDocument
 from retrieval.types import Box
