@@ -87,7 +87,7 @@
     else if (item.pages) more = ` ${item.pages_done}/${item.pages}`;
     node.replaceChildren(title, make("small", "", state + more));
     const { company, period, kind } = item.facts || {};
-    const facts = [company, period, kind && kind.replaceAll("_", " ")].filter(Boolean).join(" · ");
+    const facts = [company, period, kind && (say(`kind_${kind}`) || kind)].filter(Boolean).join(" · ");
     if (facts) node.append(make("small", "facts", facts));
     if ((item.remarks || []).length) node.append(remarks(item));
     if (item.error) node.append(make("small", "error", `${item.error} ${item.remedy || ""}`));
