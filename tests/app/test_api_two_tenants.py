@@ -84,6 +84,7 @@ READS: dict[Route, tuple[str, ...]] = {
 OTHERWISE: dict[Route, str] = {
     ("GET", "/v1/documents"): "test_the_list_has_ones_own_documents",
     ("POST", "/v1/documents"): "test_nothing_is_put_where_only_the_other_sees",
+    ("POST", "/v1/documents/lookup"): "test_nothing_is_looked_up_that_is_the_others",
     ("DELETE", "/v1/documents/{document_id}"): "test_nobody_deletes_what_is_the_others",
     ("POST", "/v1/ask"): "test_an_answer_rests_on_ones_own_documents",
     ("POST", "/v1/chat/completions"): "test_an_answer_rests_on_ones_own_documents",
@@ -163,7 +164,8 @@ def without_sql(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog_module, "_visible", lambda _scope: true())
 
 
-def without_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_mask(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.service.index._last_seen = None  # what the index remembers of a scope; only a patched mask makes it untrue
     monkeypatch.setattr(Visibility, "granted", lambda self, _scope: np.ones(len(self.groups) + 1, dtype=np.bool_))
 
 
@@ -222,6 +224,19 @@ def test_the_list_has_ones_own_documents(office: Office, monkeypatch: pytest.Mon
     assert office.leaks(office.get("/v1/documents", office.ours, params=collection))
 
 
+def test_nothing_is_looked_up_that_is_the_others(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = office.document
+
+    def look_up(key: str) -> list[httpx.Response]:
+        by_bytes = {"sha256": [document["sha256"]], **office.where}
+        return [office.call("POST", "/v1/documents/lookup", key, json=b) for b in ({"ids": [document["id"]]}, by_bytes)]
+
+    assert all(office.leaks(reply) for reply in look_up(office.theirs))
+    assert [plain(reply) for reply in look_up(office.ours)] == [(200, '{"documents":[]}')] * 2
+    without_sql(monkeypatch)
+    assert all(office.leaks(reply) for reply in look_up(office.ours))
+
+
 def test_nothing_is_put_where_only_the_other_sees(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     def put(where: dict[str, str]) -> httpx.Response:
         return office.call("POST", "/v1/documents", office.ours, files={"files": ("a.md", b"# A\n\nx\n")}, data=where)
@@ -273,7 +288,7 @@ def test_an_answer_rests_on_ones_own_documents(office: Office, monkeypatch: pyte
         assert not office.leaks(unscripted(reply)), reply.text
     without_sql(monkeypatch)
     assert not any(office.leaks(unscripted(reply)) for reply in asked(office, office.ours)), "the mask holds alone"
-    without_mask(monkeypatch)
+    without_mask(office, monkeypatch)
     assert all(office.leaks(unscripted(reply)) for reply in asked(office, office.ours))
 
 
@@ -283,7 +298,7 @@ def test_the_mask_off_alone_takes_ones_own_results_away(office: Office, monkeypa
     found = office.service.library.search([QUESTION], scope, k=1)
     assert [item.locator.document_id for item in found] == [office.ids["own"]]
     before = office.service.index.by_words(QUESTION, 1, scope)
-    without_mask(monkeypatch)
+    without_mask(office, monkeypatch)
     assert office.service.index.by_words(QUESTION, 1, scope) != before
     assert not any(office.leaks(unscripted(reply)) for reply in asked(office, office.ours)), "the SQL holds alone"
 

@@ -240,7 +240,8 @@ def test_the_index_is_brought_up_when_the_queue_is_empty_and_not_before(gated: H
     assert set(seen) == {0}
 
 
-def test_pages_count_on_while_a_document_is_embedded(gated: House):
+def test_pages_count_on_while_a_document_is_embedded(gated: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("retrieval.stages._REPORT_S", 0.0)  # a fast machine is done before anything was due
     reader, seen = Reader(), set()
     document = put(gated, "doc", 400)
 
