@@ -258,8 +258,7 @@ def _parts(folder: Path, weights: Path, limits: Any) -> tuple[Any, Any, Any]:
 
 def stages(corpus: Path, folder: Path, weights: Path) -> dict[str, Any]:
     """Do our stages one after the other, each alone on the machine, and tell the pages a second of each."""
-    from retrieval.drafting import Draft
-    from retrieval.index import pack
+    from retrieval.drafting import Draft, embed
     from retrieval.parsing.parse import parse
     from retrieval.parsing.sandbox import Sandbox
     from retrieval.parsing.types import Limits
@@ -285,11 +284,9 @@ def stages(corpus: Path, folder: Path, weights: Path) -> dict[str, Any]:
             parsed = [parse(path, name=path.name, limits=limits, sandbox=sandbox) for path in paths]
     with stage("cut"):
         drafts = [Draft(document, name=path.name) for document, path in zip(parsed, paths, strict=True)]
+    texts = sum(len(draft.wanted(embedder)) for draft in drafts)
     with stage("embed"):
-        wanted = [(draft, place) for draft in drafts for place in draft.wanted(embedder)]
-        rows = embedder.embed([text for draft, place in wanted for text in draft.texts([place])])
-        for (draft, place), vector in zip(wanted, rows, strict=True):
-            draft.take(embedder.identity, [(place, pack(vector))])
+        embed(drafts, embedder)
     with stage("store"):
         _store(folder, len(made), drafts)
     with stage("index"):
@@ -299,7 +296,7 @@ def stages(corpus: Path, folder: Path, weights: Path) -> dict[str, Any]:
     whole = sum(seconds.values())
     return {
         "pages": pages,
-        "texts": len(wanted),
+        "texts": texts,
         "embedder_share": round(seconds["embed"] / whole, 3),
         **{f"{name}_pages_per_s": round(pages / taken, 1) for name, taken in seconds.items()},
         **{f"{name}_ms_a_page": round(1000 * taken / pages, 2) for name, taken in seconds.items()},

@@ -107,7 +107,8 @@ def _truth(size: int, vectors: Path | None, report: Report) -> str:
         exact.take(np.arange(start + 1, start + 1 + len(rows)), rows)
     handle, name = tempfile.mkstemp(suffix=".npz")
     os.close(handle)
-    np.savez(name, **{str(share): ids for share, ids in exact.ids.items()})  # type: ignore[arg-type]
+    arrays: dict[str, Any] = {str(share): ids for share, ids in exact.ids.items()}
+    np.savez(name, **arrays)
     report(f"{size:>10,} passages, {data.of(size)}; exact search took {time.perf_counter() - started:.0f} s")
     return name
 

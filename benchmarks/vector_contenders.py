@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -39,26 +40,26 @@ class _Embedder:
         raise NotImplementedError(f"{len(texts)} texts: this benchmark searches vectors")
 
 
-class Contender:
+class Contender(ABC):
     """A store of one size."""
 
     name: str
     version: str
 
+    @abstractmethod
     def add(self, ids: np.ndarray[Any, Any], rows: Array) -> None:
         """Add rows under ids."""
-        raise NotImplementedError
 
     def bulk(self) -> AbstractContextManager[None]:
         """Bring in much at once."""
         return nullcontext()
 
-    def ready(self, size: int) -> None:
+    def ready(self, size: int) -> None:  # noqa: B027 - most have nothing to do
         """Do what has to be done before the first search."""
 
+    @abstractmethod
     def search(self, query: Array, k: int, share: int) -> list[int]:
         """Return ids of the nearest rows whose label is below `share`, best first."""
-        raise NotImplementedError
 
 
 class Ours(Contender):
@@ -125,7 +126,7 @@ class LangChainFaiss(Contender):
         from langchain_community.vectorstores import FAISS  # noqa: TID251 - the rival
         from langchain_core.embeddings import Embeddings
 
-        class Silent(Embeddings):
+        class Silent(Embeddings):  # the store asks for one; vectors are given to it, and a call would be a mistake
             def embed_documents(self, texts: list[str]) -> list[list[float]]:
                 raise NotImplementedError
 

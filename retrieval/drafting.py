@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
 
 from retrieval.catalog import IndexEntry
 from retrieval.chunking import Chunk, chunk
@@ -11,16 +10,14 @@ from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder
 from retrieval.errors import NoText
 from retrieval.facts.document import facts_of
-from retrieval.index import pack
+from retrieval.packing import pack
 from retrieval.parsing.types import ParsedDocument
 from retrieval.queue import Outcome
 from retrieval.rows import PageText, PassageDraft
 from retrieval.screen import screen
 from retrieval.types import Remark
 
-__all__ = ["Draft", "draft"]
-
-_TEXTS_A_STEP: Final = 64
+__all__ = ["Draft", "embed"]
 
 
 class Draft:
@@ -93,29 +90,14 @@ class Draft:
         )
 
 
-def draft(
-    parsed: ParsedDocument, *, name: str, embedders: Sequence[TextEmbedder], step: Callable[[], None] = lambda: None
-) -> Outcome:
-    """Cut a document, screen its passages, embed those that may be found, and say what the document is.
-
-    Args:
-        parsed: the document.
-        name: what its owner calls it, which is part of what is embedded.
-        embedders: the models; each embeds the passages whose language it knows.
-        step: called before every 64 texts; what it raises ends the work.
-
-    Raises:
-        NoText: there is not one passage in it.
-    """
-    cut = Draft(parsed, name=name)
-    for embedder in embedders:
-        known = cut.wanted(embedder)
-        for at in range(0, max(len(known), 1), _TEXTS_A_STEP):
-            step()
-            some = known[at : at + _TEXTS_A_STEP]
-            rows = embedder.embed(cut.texts(some))
-            cut.take(embedder.identity, zip(some, map(pack, rows), strict=True))
-    return cut.outcome()
+def embed(drafts: Sequence[Draft], embedder: TextEmbedder) -> None:
+    """Embed what several documents want of a model, together, which lets the model sort all their texts by length."""
+    wanted = [(draft, place) for draft in drafts for place in draft.wanted(embedder)]
+    if not wanted:
+        return
+    rows = embedder.embed([text for draft, place in wanted for text in draft.texts([place])])
+    for (draft, place), row in zip(wanted, rows, strict=True):
+        draft.take(embedder.identity, [(place, pack(row))])
 
 
 def _remarks(parsed: ParsedDocument, chunks: Sequence[Chunk], reasons: Sequence[str | None]) -> list[Remark]:

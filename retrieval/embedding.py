@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Embedder", "Precision", "TextEmbedder", "Vectors"]
+__all__ = ["Embedder", "Precision", "TextEmbedder", "Vectors", "identity_of"]
 
 Precision = Literal["float32", "bfloat16", "int8"]
 """What the linear layers are computed in."""
@@ -68,6 +68,13 @@ class TextEmbedder(Protocol):
         ...
 
 
+def identity_of(weights: Path) -> str:
+    """Return the name of the folder that a model's weights are in and their SHA-256."""
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{weights.parent.name[:48]}@{digest}"
+
+
 class Embedder:
     """all-MiniLM-L6-v2 or another sentence-transformers folder, loaded at the first use. Safe between threads.
 
@@ -109,9 +116,7 @@ class Embedder:
     def identity(self) -> str:
         """Name of the folder and the SHA-256 of its weights, without loading the model."""
         if self._identity is None:
-            with (self._folder / _WEIGHTS).open("rb") as weights:
-                digest = hashlib.file_digest(weights, "sha256").hexdigest()
-            self._identity = f"{self._folder.name[:48]}@{digest}"
+            self._identity = identity_of(self._folder / _WEIGHTS)
         return self._identity
 
     def is_common(self, word: str) -> bool:

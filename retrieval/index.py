@@ -23,14 +23,15 @@ from retrieval.catalog import Catalog, IndexEntry, Searchable
 from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder, Vectors
 from retrieval.errors import IndexDamaged
+from retrieval.language import language_of
 from retrieval.lexical import LexicalIndex
-from retrieval.packing import pack, unpack
+from retrieval.packing import unpack
 from retrieval.stores.contract import VectorStore
 from retrieval.stores.faiss_store import FaissStore
 from retrieval.types import Scope
 from retrieval.visibility import Flags, Group, Ids, Visibility
 
-__all__ = ["Held", "PassageIndex", "pack", "unpack"]
+__all__ = ["Held", "PassageIndex"]
 
 _ENTRIES_A_STEP: Final = 4096  # bounds the memory of a rebuild
 _NO_IDS: Final[Ids] = np.empty(0, dtype=np.int64)
@@ -190,6 +191,11 @@ class PassageIndex:
         store = self._stores[self.embedders.index(embedder)]
         within = None if documents is None else self.passages_of(documents)
         return store.nearest(vector, k, scope, within=within)
+
+    def embedder_for(self, query: str) -> TextEmbedder | None:
+        """Return the first model that knows the language of a query."""
+        language = language_of(query)
+        return next((one for one in self.embedders if language in one.languages), None)
 
     def rarity(self, terms: Sequence[str], *, scope: Scope) -> list[float]:
         """Return the weight of each term by how few passages in the scope hold it; see `LexicalIndex.rarity`."""

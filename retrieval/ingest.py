@@ -23,8 +23,9 @@ from sqlalchemy.exc import DBAPIError
 from retrieval.catalog import Catalog, IndexEntry
 from retrieval.errors import StorageFull, StoreUnavailable
 from retrieval.files import FileStore, Received, storage_full
-from retrieval.index import PassageIndex, pack
+from retrieval.index import PassageIndex
 from retrieval.ingest_pipeline import IngestPipeline
+from retrieval.packing import pack
 from retrieval.parsing.parse import parse
 from retrieval.parsing.sandbox import Sandbox
 from retrieval.parsing.sniff import sniff

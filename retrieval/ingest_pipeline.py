@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from retrieval.batching import Batch, Batches
 from retrieval.drafting import Draft
 from retrieval.embedding import TextEmbedder
-from retrieval.index import pack
+from retrieval.packing import pack
 from retrieval.queue import Claim, Queue
 from retrieval.stages import ClaimLost, Progress, Stages, may_pass
 

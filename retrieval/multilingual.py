@@ -9,7 +9,6 @@ does not see.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from retrieval.embedding import Vectors
+from retrieval.embedding import Vectors, identity_of
 
 __all__ = ["MultilingualEmbedder"]
 
@@ -53,9 +52,7 @@ class MultilingualEmbedder:
     def identity(self) -> str:
         """Name of the folder and the SHA-256 of its weights, without loading the model."""
         if self._identity is None:
-            with (self._folder / _WEIGHTS).open("rb") as weights:
-                digest = hashlib.file_digest(weights, "sha256").hexdigest()
-            self._identity = f"{self._folder.name[:48]}@{digest}"
+            self._identity = identity_of(self._folder / _WEIGHTS)
         return self._identity
 
     def embed(self, texts: Sequence[str]) -> Vectors:

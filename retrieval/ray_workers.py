@@ -30,11 +30,10 @@ from pydantic import TypeAdapter
 from sqlalchemy.exc import DBAPIError
 
 from retrieval import errors
-from retrieval.drafting import Draft
+from retrieval.drafting import Draft, embed
 from retrieval.embedding import TextEmbedder
 from retrieval.errors import RetrievalError
 from retrieval.files import FileStore
-from retrieval.index import pack
 from retrieval.parsing.parse import parse
 from retrieval.parsing.sandbox import Sandbox
 from retrieval.parsing.types import Limits
@@ -102,7 +101,9 @@ class _Worker:
             self._read(name=str(name), content=bytes(content))
             for name, content in zip(batch["name"], batch["content"], strict=True)
         ]
-        self._embed([row for row in rows if isinstance(row, Draft)])
+        drafts = [row for row in rows if isinstance(row, Draft)]
+        for embedder in self._embedders:
+            embed(drafts, embedder)
         told = [self._told(row) for row in rows]
         return {"claim": list(batch["claim"]), **{key: [row[key] for row in told] for key in told[0]}}
 
@@ -115,15 +116,6 @@ class _Worker:
             return Draft(parsed, name=name)
         except RetrievalError as error:
             return {"code": error.code, "message": error.message, "remedy": error.remedy}
-
-    def _embed(self, drafts: Sequence[Draft]) -> None:
-        for embedder in self._embedders:
-            wanted = [(draft, place) for draft in drafts for place in draft.wanted(embedder)]
-            if not wanted:
-                continue
-            rows = embedder.embed([text for draft, place in wanted for text in draft.texts([place])])
-            for (draft, place), row in zip(wanted, rows, strict=True):
-                draft.take(embedder.identity, [(place, pack(row))])
 
     def _told(self, row: Draft | dict[str, str]) -> dict[str, Any]:
         models = json.dumps([embedder.identity for embedder in self._embedders])

@@ -78,7 +78,7 @@ class HybridSearch:
         Costs one more embedding of the query, by the first model that knows its language. None where none does, or
         where the scope sees no embedded passage.
         """
-        embedder = _knowing(self._index.embedders, query)
+        embedder = self._index.embedder_for(query)
         if embedder is None:
             return None
         self._index.refresh()
@@ -163,7 +163,7 @@ class _Run:
         return found
 
     def _by_vector(self, query: str, documents: Sequence[str] | None, expansion: str) -> Hits:
-        embedder = _knowing(self._index.embedders, query)
+        embedder = self._index.embedder_for(query)
         if embedder is None:
             return []
         vector = self._vector(query, embedder)
@@ -193,12 +193,6 @@ class _Run:
         if new:
             self._passages.update((passage.id, passage) for passage in self._catalog.passages(new, self.scope))
         return [self._passages[i] for i in ids if i in self._passages]
-
-
-def _knowing(embedders: Sequence[TextEmbedder], query: str) -> TextEmbedder | None:
-    """Return the first model that knows the language of a query."""
-    language = language_of(query)
-    return next((one for one in embedders if language in one.languages), None)
 
 
 def _evidence(name: str, passage: Passage, *, score: float) -> Evidence:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from retrieval.tables import DocumentRow, GenerationRow, PageRow, PassageRow, VectorRow
 
-__all__ = ["advance", "matched", "portions", "remove"]
+__all__ = ["advance", "empty", "matched", "portions", "remove"]
 
 _IDS_A_STATEMENT: Final = 500  # SQLite's oldest limit on bound values is 999
 
@@ -31,11 +31,16 @@ def matched(session: Session, statement: Any) -> int:
 
 def remove(session: Session, document_id: str) -> None:
     """Delete a document's rows, from the vectors up; one that is not there is no error."""
+    empty(session, document_id)
+    session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
+
+
+def empty(session: Session, document_id: str) -> None:
+    """Delete what a document became: vectors, passages, pages. Its own row stays."""
     passages = select(PassageRow.id).where(PassageRow.document_id == document_id)
     session.execute(delete(VectorRow).where(VectorRow.passage_id.in_(passages)))
     session.execute(delete(PassageRow).where(PassageRow.document_id == document_id))
     session.execute(delete(PageRow).where(PageRow.document_id == document_id))
-    session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
 
 
 def advance(session: Session) -> None:

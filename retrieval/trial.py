@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,16 +12,13 @@ from typing import Any, Final, Self
 from sqlalchemy import Engine, create_engine, event
 
 from retrieval.catalog import Catalog, metadata
-from retrieval.chunking import chunk
-from retrieval.context import in_context
-from retrieval.drafting import draft
+from retrieval.drafting import Draft, embed
 from retrieval.embedding import TextEmbedder
 from retrieval.errors import NoText
 from retrieval.fusion import reciprocal_rank_fusion
 from retrieval.index import PassageIndex
-from retrieval.language import language_of
 from retrieval.parsing.types import TEXT, ParsedDocument, ParsedPage
-from retrieval.queue import Queue
+from retrieval.queue import Outcome, Queue
 from retrieval.search import HybridSearch
 from retrieval.types import Locator, Scope, digest_of
 
@@ -88,9 +85,7 @@ class Corpus:
         for at, source in enumerate(sources, start=1):
             group.append(source)
             if at == len(sources) or sum(len(member.pages) for member in group) >= _PAGES_A_GROUP:
-                self._embed(group)
-                for member in group:
-                    self._store(member)
+                self._take_in(group)
                 group = []
                 report(f"{at} of {len(sources)} documents are in")
         report("building the index")
@@ -119,8 +114,7 @@ class Corpus:
         return {"embedder": models, "documents": len(self._ids), "passages": self._index.size}
 
     def _by_vector(self, query: str, scope: Scope, *, k: int) -> list[tuple[int, float]]:
-        language = language_of(query)
-        embedder = next((one for one in self._index.embedders if language in one.languages), None)
+        embedder = self._index.embedder_for(query)
         if embedder is None:
             return []
         return self._index.by_vector(embedder, embedder.embed([query])[0], k, scope)
@@ -134,18 +128,18 @@ class Corpus:
             for one in locators
         ]
 
-    def _embed(self, group: Sequence[Source]) -> None:
-        """Fill the cache for many documents at once, which lets their texts be sorted by length."""
-        chunks = [(source.name, piece) for source in group for piece in chunk(source.parsed())]
+    def _take_in(self, group: Sequence[Source]) -> None:
+        """Cut, embed and store many documents at once; those without text are left out."""
+        drafts: list[tuple[Source, Draft]] = []
+        for source in group:
+            with suppress(NoText):
+                drafts.append((source, Draft(source.parsed(), name=source.name)))
         for embedder in self._index.embedders:
-            known = ((name, piece) for name, piece in chunks if piece.language in embedder.languages)
-            embedder.embed([in_context(piece.text, document=name, headings=piece.headings) for name, piece in known])
+            embed([draft for _, draft in drafts], embedder)
+        for source, draft in drafts:
+            self._store(source, draft.outcome())
 
-    def _store(self, source: Source) -> None:
-        try:
-            outcome = draft(source.parsed(), name=source.name, embedders=self._index.embedders)
-        except NoText:
-            return
+    def _store(self, source: Source, outcome: Outcome) -> None:
         document = self._catalog.add(
             name=source.name,
             media_type=TEXT,

@@ -33,7 +33,7 @@ from retrieval.types import Remark
 
 _HAS_NUMPY = "numpy" in sys.modules
 if not _HAS_NUMPY:  # openpyxl asks for numpy to write its numbers, and would start its threads and take its memory
-    sys.modules["numpy"] = None  # type: ignore[assignment]
+    sys.modules["numpy"] = None  # type: ignore[assignment]  # None makes an import fail; typeshed knows modules alone
 try:
     import openpyxl
     from openpyxl.cell.read_only import ReadOnlyCell

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 import structlog
-from sqlalchemy import Engine, and_, delete, insert, select, update
+from sqlalchemy import Engine, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,12 +26,13 @@ from retrieval.catalog import Catalog
 from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder
 from retrieval.files import FileStore
-from retrieval.index import PassageIndex, pack
+from retrieval.index import PassageIndex
+from retrieval.packing import pack
 from retrieval.queue import waiting_again
 from retrieval.reconciliation.rows import lacking, passages_by_document, sweep, with_vector
 from retrieval.reconciliation.types import Finding, Kind, Report
-from retrieval.statements import advance, matched, portions
-from retrieval.tables import DocumentRow, PageRow, PassageRow, VectorRow
+from retrieval.statements import advance, empty, matched, portions
+from retrieval.tables import DocumentRow, PassageRow, VectorRow
 from retrieval.types import DocumentState
 from retrieval.visibility import Ids
 
@@ -93,10 +94,7 @@ def _read_again(engine: Engine, document: str) -> None:
         ready = and_(DocumentRow.id == document, DocumentRow.state == DocumentState.READY.value)
         if matched(session, update(DocumentRow).where(ready).values(**waiting_again(), passages=0)) == 0:
             return
-        passages = select(PassageRow.id).where(PassageRow.document_id == document)
-        session.execute(delete(VectorRow).where(VectorRow.passage_id.in_(passages)))
-        session.execute(delete(PassageRow).where(PassageRow.document_id == document))
-        session.execute(delete(PageRow).where(PageRow.document_id == document))
+        empty(session, document)
         advance(session)
 
 

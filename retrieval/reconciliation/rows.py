@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, Engine, and_, delete, exists, func, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from retrieval.embedding import TextEmbedder
@@ -110,10 +110,10 @@ def _orphans() -> Mapping[type[PageRow | PassageRow | VectorRow], ColumnElement[
     }
 
 
-def _grouped(engine: Engine, wanted: object) -> dict[str, Ids]:
+def _grouped(engine: Engine, wanted: Select[str, int]) -> dict[str, Ids]:
     """Return ids by document, of a statement that gives document and id."""
     found: dict[str, list[int]] = {}
     with Session(engine) as session:
-        for document, passage in session.execute(wanted.execution_options(yield_per=10_000)):  # type: ignore[attr-defined]
+        for document, passage in session.execute(wanted.execution_options(yield_per=10_000)):
             found.setdefault(document, []).append(passage)
     return {document: np.array(ids, dtype=np.int64) for document, ids in found.items()}

@@ -11,8 +11,9 @@ from sqlalchemy import Engine, create_engine, event
 from retrieval.catalog import Catalog, PageText, PassageDraft
 from retrieval.context import in_context
 from retrieval.embedding import TextEmbedder
-from retrieval.index import PassageIndex, pack
+from retrieval.index import PassageIndex
 from retrieval.ingest import Ingestor
+from retrieval.packing import pack
 from retrieval.parsing.types import Limits
 from retrieval.queue import Outcome, Queue
 from retrieval.search import HybridSearch

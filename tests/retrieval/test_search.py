@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, update
 from structlog.testing import capture_logs
 
-from retrieval.index import PassageIndex, pack, unpack
+from retrieval.index import PassageIndex
+from retrieval.packing import pack, unpack
 from retrieval.search import HybridSearch
 from retrieval.tables import DocumentRow
 from retrieval.types import Scope, digest_of
