@@ -55,6 +55,14 @@ _BY_CODE: Final = {
 }
 
 
+class _ServerLost(Exception):
+    """The server of a job is gone; `spoke` says whether anything of the job had come."""
+
+    def __init__(self, *, spoke: bool) -> None:
+        super().__init__("the server of a job is gone")
+        self.spoke = spoke
+
+
 class Sandbox:
     """Runs jobs in children with limits; any number of threads may use one. Servers are started as they are needed.
 
@@ -88,11 +96,23 @@ class Sandbox:
             RetrievalError: The child did not start; this is a fault of the installation.
         """
         deadline = time.monotonic() + limits.timeout_s
-        server = self._begun({**job, "memory_mb": limits.memory_mb, "timeout_s": limits.timeout_s})
-        ended = False
+        asked = {**job, "memory_mb": limits.memory_mb, "timeout_s": limits.timeout_s}
+        try:
+            yield from self._attempt(asked, deadline=deadline, limits=limits)
+        except _ServerLost as lost:  # it was dying while it took the job, so nothing was said and another can do it
+            if lost.spoke:
+                raise _broken(None) from None
+            try:
+                yield from self._attempt(asked, deadline=deadline, limits=limits)
+            except _ServerLost:
+                raise _broken(None) from None
+
+    def _attempt(self, job: Mapping[str, Any], *, deadline: float, limits: Limits) -> Generator[dict[str, Any]]:
+        server = self._begun(job)
+        ended = spoke = False
         try:
             for line in _lines(server, deadline=deadline, limits=limits):
-                event = _event(line)
+                event, spoke = _event(line), True
                 if "refused" in event:
                     raise _refusal(event)
                 if event.get("done") is True:
@@ -100,7 +120,7 @@ class Sandbox:
                 yield event
             status = _status(server, deadline=deadline, limits=limits)
             ended = status is not None
-            raise _broken(status)
+            raise _broken(status) if ended else _ServerLost(spoke=spoke)
         finally:
             self._give_back(server, usable=ended or server.finish())
 
@@ -171,7 +191,7 @@ def _refusal(event: Mapping[str, Any]) -> RetrievalError:
 
 
 def _broken(code: int | None) -> RetrievalError:
-    """Name what ended a child that neither finished nor refused; a negative code is a signal, None a lost server."""
+    """Name what ended a child that neither finished nor refused; negative: a signal, None: its server was lost."""
     _log.warning("parser_died", returncode=code)
     if code is not None and code > 0:
         return _not_started()

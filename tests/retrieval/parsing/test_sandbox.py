@@ -12,6 +12,7 @@ import pytest
 
 from retrieval.errors import DamagedFile, DocumentNotFound, ParseLimit, RetrievalError
 from retrieval.parsing.sandbox import Sandbox
+from retrieval.parsing.server_process import ServerProcess
 from retrieval.parsing.types import PDF, Limits
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -194,6 +195,30 @@ def test_a_server_that_died_while_idle_is_replaced(pdf, sandbox):
     list(sandbox.run(job(path), limits=LIMITS))
     os.kill(server_of(os.getpid()), signal.SIGKILL)
     assert len(list(sandbox.run(job(path), limits=LIMITS))) == 2
+
+
+def test_a_server_that_takes_a_job_and_dies_before_a_word_is_replaced_once(pdf, sandbox, monkeypatch):
+    """What a kernel that is slow to bury a killed process looks like: the job goes in, and nothing comes out."""
+    path, begin, killed = short_pdf(pdf), ServerProcess.begin, []
+
+    def begin_and_die(server: ServerProcess, asked: dict[str, object]) -> bool:
+        os.kill(server.pid, signal.SIGSTOP)
+        taken = begin(server, asked)
+        os.kill(server.pid, signal.SIGKILL)
+        killed.append(server.pid)
+        if len(killed) == times:
+            monkeypatch.setattr(ServerProcess, "begin", begin)
+        return taken
+
+    times = 1
+    monkeypatch.setattr(ServerProcess, "begin", begin_and_die)
+    assert len(list(sandbox.run(job(path), limits=LIMITS))) == 2
+    assert len(killed) == 1
+    times, killed = 3, []
+    monkeypatch.setattr(ServerProcess, "begin", begin_and_die)
+    with pytest.raises(ParseLimit):
+        list(sandbox.run(job(path), limits=LIMITS))
+    assert len(killed) == 2
 
 
 def test_one_server_forks_a_new_process_for_every_file(pdf, sandbox):
