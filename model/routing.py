@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from model.capacity import capacity_of, place
 from model.errors import RoutingRejected
@@ -42,11 +42,16 @@ __all__ = [
     "check_inputs",
     "gate_logits",
     "preferences",
+    "prior_table",
     "route",
+    "whole_bias",
+    "with_prior",
 ]
 
 Scores = Literal["softmax", "sigmoid", "softmax_of_chosen"]
 GroupScore = Literal["largest", "two_largest"]
+
+_Value = TypeVar("_Value")
 
 _LEAST_SUM: Final = 1e-20
 """Scores that sum to less are taken in the log domain: they are about to underflow."""
@@ -81,6 +86,8 @@ class RoutingPolicy:
         group_score: What ranks the groups.
         priors: Rows of the domain prior.
         prior_strength: Factor on the prior; 0: off.
+        default_domain: The domain of tokens for which none is said; empty: none.
+        bias_by_layer: The balancing bias of each layer (`model.balance`), one number an expert; empty: none.
         capacity_factor: Tokens an expert takes, over the even share T * K / E; None: no limit. It makes a token's
             experts depend on its batch.
 
@@ -101,23 +108,23 @@ class RoutingPolicy:
     group_score: GroupScore = "largest"
     priors: tuple[DomainPrior, ...] = ()
     prior_strength: float = 0.0
+    default_domain: str = ""
+    bias_by_layer: tuple[tuple[float, ...], ...] = ()
     capacity_factor: float | None = None
 
     def __post_init__(self) -> None:
         _check_counts(self)
         _check_numbers(self)
         _check_priors(self)
+        _check_bias(self)
 
     def chosen(self, layer: int) -> int:
         """Return K of a layer."""
-        if not self.top_k_by_layer:
-            return self.top_k
-        if not 0 <= layer < len(self.top_k_by_layer):
-            raise RoutingRejected(
-                f"The policy names {len(self.top_k_by_layer)} layers, and layer {layer} was asked for.",
-                remedy="Give top_k_by_layer one entry for each layer of the model.",
-            )
-        return self.top_k_by_layer[layer]
+        return _of_layer(self.top_k_by_layer, layer, "top_k_by_layer") if self.top_k_by_layer else self.top_k
+
+    def bias(self, layer: int) -> tuple[float, ...]:
+        """Return the bias of a layer, one number an expert; empty where the policy has none."""
+        return _of_layer(self.bias_by_layer, layer, "bias_by_layer") if self.bias_by_layer else ()
 
     def domain(self, name: str) -> int:
         """Return the row of a domain's prior, or -1, which adds nothing, where the policy does not know it."""
@@ -175,9 +182,9 @@ def route(
     Args:
         logits: The gate's, any float type, shape (T, E), finite. T may be 0.
         policy: How to choose.
-        layer: For `top_k_by_layer`.
-        bias: float32, shape (E,), added for the choice alone; None: zeros.
-        domains: int, shape (T,): each token's row of the prior, -1 for none; None: none at all.
+        layer: For `top_k_by_layer` and `bias_by_layer`.
+        bias: float32, shape (E,), added for the choice alone, beside the policy's own; None: zeros.
+        domains: int, shape (T,): each token's row of the prior, -1 for none; None: the policy's `default_domain`.
 
     Raises:
         RoutingRejected: a shape or type does not fit, or a domain's row does not exist.
@@ -186,7 +193,8 @@ def route(
 
     check_inputs(logits, policy, bias, domains)
     count = policy.chosen(layer)
-    wanted = _with_prior(logits.float(), policy, domains)  # (T, E)
+    bias = whole_bias(policy, layer, bias, device=logits.device)  # (E)
+    wanted = with_prior(logits.float(), policy, domains)  # (T, E)
     tempered = wanted / _temperature(wanted, policy)  # (T, E)
     scores = _scores(tempered, policy)  # (T, E)
     order = preferences(scores, wanted, policy, bias=bias)  # (T, E)
@@ -258,15 +266,32 @@ def check_inputs(
         raise _reject("A token names a domain that the policy does not have.", "Use RoutingPolicy.domain, or -1.")
 
 
-def _with_prior(logits: Any, policy: RoutingPolicy, domains: Any | None) -> Any:
+def whole_bias(policy: RoutingPolicy, layer: int, bias: Any | None, *, device: Any) -> Any | None:
+    """Add up the policy's bias of a layer and the caller's: float32, shape (E,), or None where neither has one."""
     import torch
 
-    if domains is None or not policy.priors or policy.prior_strength == 0:
+    own = policy.bias(layer)
+    if not own:
+        return bias
+    added = torch.tensor(own, dtype=torch.float32, device=device)  # (E)
+    return added if bias is None else added + bias.float()
+
+
+def prior_table(policy: RoutingPolicy, *, device: Any) -> Any:
+    """Return what each domain adds to the logits: float32, shape (N + 1, E); the last row is the domain -1, zeros."""
+    import torch
+
+    rows = [*(prior.logits for prior in policy.priors), (0.0,) * policy.experts]
+    return policy.prior_strength * torch.tensor(rows, dtype=torch.float32, device=device)
+
+
+def with_prior(logits: Any, policy: RoutingPolicy, domains: Any | None) -> Any:
+    """Return z + prior of each token's domain, shape (T, E); `domains` as in `route`."""
+    if not policy.priors or policy.prior_strength == 0 or (domains is None and not policy.default_domain):
         return logits
-    rows = [prior.logits for prior in policy.priors]
-    # the last row is the domain -1
-    table = torch.tensor([*rows, (0.0,) * policy.experts], dtype=torch.float32, device=logits.device)  # (N + 1, E)
-    return logits + policy.prior_strength * table[domains.long()]  # (T, E)
+    table = prior_table(policy, device=logits.device)  # (N + 1, E)
+    rows = policy.domain(policy.default_domain) if domains is None else domains.long()  # () or (T)
+    return logits + table[rows]  # (T, E)
 
 
 def _temperature(wanted: Any, policy: RoutingPolicy) -> Any:
@@ -303,6 +328,15 @@ def _weights(scores: Any, tempered: Any, experts: Any, policy: RoutingPolicy) ->
         # a token whose chosen experts all underflow must still be computed, so it takes the same ratio from logarithms
         weights = torch.where(total > _LEAST_SUM, weights / total, torch.softmax(logs, dim=-1))
     return weights * policy.scaling
+
+
+def _of_layer(values: tuple[_Value, ...], layer: int, field: str) -> _Value:
+    if not 0 <= layer < len(values):
+        raise _reject(
+            f"The policy names {len(values)} layers in {field}, and layer {layer} was asked for.",
+            "Give it one entry for each layer of the model.",
+        )
+    return values[layer]
 
 
 def _reject(message: str, remedy: str) -> RoutingRejected:
@@ -354,6 +388,14 @@ def _check_priors(policy: RoutingPolicy) -> None:
             raise _reject(
                 f"The prior of {prior.domain!r} is not {policy.experts} finite numbers.", "One for each expert."
             )
+    if policy.default_domain and policy.default_domain not in names:
+        raise _reject(f"The default domain {policy.default_domain!r} has no prior.", f"Known: {', '.join(names)}.")
+
+
+def _check_bias(policy: RoutingPolicy) -> None:
+    for layer, row in enumerate(policy.bias_by_layer):
+        if len(row) != policy.experts or not all(_is_number(value) for value in row):
+            raise _reject(f"The bias of layer {layer} is not {policy.experts} finite numbers.", "One for each expert.")
 
 
 def _is_number(value: object) -> bool:

@@ -10,7 +10,7 @@ That is the reference's order without a sort, so ties are decided alike.
 |---|---|---|---|
 | logits | float32, bfloat16, float16 | (T, E) | any strides |
 | bias | float32 | (E,) | contiguous, or None |
-| prior | float32 | (N, E), times its strength | contiguous, or None |
+| prior | float32 | (N + 1, E), times its strength | contiguous, or None |
 | domains | int32 | (T,), -1 for none | contiguous, or None |
 | experts | int64 | (T, K) | contiguous, written |
 | weights | float32 | (T, K) | contiguous, written |
@@ -37,7 +37,7 @@ from model.capacity import capacity_of
 from model.errors import KernelRejected
 from model.kernels.triton_capacity import place_triton
 from model.kernels.triton_weights import SCORES, final_weights, log_of
-from model.routing import Routing, RoutingPolicy, check_inputs
+from model.routing import Routing, RoutingPolicy, check_inputs, prior_table, whole_bias
 
 __all__ = ["MOST_EXPERTS", "route_triton", "router_constants", "router_rows"]
 
@@ -222,6 +222,7 @@ def route_triton(
     _check_device(logits, policy)
     tokens, width = logits.shape
     count = policy.chosen(layer)
+    bias = whole_bias(policy, layer, bias, device=logits.device)  # (E)
     second = policy.capacity_factor is not None
     written = width if second else count
     experts = torch.empty((tokens, written), dtype=torch.int64, device=logits.device)  # (T, K or E)
@@ -230,7 +231,7 @@ def route_triton(
     if tokens:
         height = router_rows(width)
         router_kernel[(triton.cdiv(tokens, height),)](
-            *(logits, None if bias is None else bias.float().contiguous(), *_prior(policy, domains, logits.device)),
+            *(logits, None if bias is None else bias.float().contiguous(), *_prior(policy, domains, logits)),
             *(experts, weights, raw, tokens, *logits.stride()),
             *(float(policy.temperature), float(policy.entropy_gain), float(policy.scaling)),
             **router_constants(policy, count=written, rows=height),
@@ -259,11 +260,12 @@ def router_constants(policy: RoutingPolicy, *, count: int, rows: int) -> dict[st
     }
 
 
-def _prior(policy: RoutingPolicy, domains: Any | None, device: Any) -> tuple[Any | None, Any | None]:
-    if domains is None or not policy.priors or policy.prior_strength == 0:
+def _prior(policy: RoutingPolicy, domains: Any | None, logits: Any) -> tuple[Any | None, Any | None]:
+    if not policy.priors or policy.prior_strength == 0 or (domains is None and not policy.default_domain):
         return None, None
-    rows = torch.tensor([prior.logits for prior in policy.priors], dtype=torch.float32, device=device)  # (N, E)
-    return policy.prior_strength * rows, domains.int().contiguous()
+    if domains is None:
+        domains = logits.new_full((logits.shape[0],), policy.domain(policy.default_domain), dtype=torch.int32)  # (T)
+    return prior_table(policy, device=logits.device), domains.int().contiguous()  # (N + 1, E), (T)
 
 
 def _check_device(logits: Any, policy: RoutingPolicy) -> None:

@@ -205,6 +205,14 @@ def test_each_token_has_the_prior_of_its_own_domain() -> None:
     assert route(logits, policy).experts.tolist() == [[3]] * 3
 
 
+def test_the_default_domain_is_that_of_tokens_for_which_none_is_said() -> None:
+    priors = (DomainPrior("legal", (9.0, 0, 0, 0)), DomainPrior("medical", (0, 9.0, 0, 0)))
+    policy = RoutingPolicy(experts=4, top_k=1, priors=priors, prior_strength=1.0, default_domain="medical")
+    logits = torch.tensor([[0.0, 0, 0, 1]] * 2)
+    assert route(logits, policy).experts.tolist() == [[1], [1]]
+    assert route(logits, policy, domains=torch.tensor([0, -1])).experts.tolist() == [[0], [3]]
+
+
 def test_a_prior_of_strength_zero_is_no_prior() -> None:
     policy = RoutingPolicy(experts=4, top_k=2, priors=(DomainPrior("legal", (9.0, 0, 0, 0)),))
     logits = noise(7, 4)
@@ -221,6 +229,17 @@ def test_the_bias_moves_the_choice_and_never_the_weight(scores: Any) -> None:
     assert pushed.experts.tolist() == [[3, 0]]
     plain = torch.softmax(logits, -1) if scores == "softmax" else torch.sigmoid(logits)
     assert torch.equal(pushed.weights, plain[:, [3, 0]])
+
+
+def test_layers_may_have_different_biases_and_the_callers_is_added() -> None:
+    policy = RoutingPolicy(experts=3, top_k=1, bias_by_layer=((0.0, 0.0, 0.0), (0.0, 4.0, 0.0)))
+    logits = torch.tensor([[1.0, 0.0, 0.0]])
+    assert [route(logits, policy, layer=layer).experts.item() for layer in (0, 1)] == [0, 1]
+    assert route(logits, policy, layer=1, bias=torch.tensor([5.0, 0.0, 0.0])).experts.item() == 0
+    assert route(logits, policy, layer=1, bias=torch.tensor([3.5, 0.0, 0.0])).experts.item() == 1
+    assert torch.equal(route(logits, policy, layer=1).weights, torch.ones(1, 1))
+    with pytest.raises(RoutingRejected, match="bias_by_layer, and layer 2"):
+        route(logits, policy, layer=2)
 
 
 def test_layers_may_choose_different_numbers() -> None:
@@ -292,6 +311,9 @@ def test_strides_do_not_matter() -> None:
         {"priors": (DomainPrior("legal", (1.0,)),)},
         {"priors": (DomainPrior("legal", (float("nan"),) * 8),)},
         {"priors": (DomainPrior("legal", (0.0,) * 8),) * 2},
+        {"default_domain": "legal"},
+        {"bias_by_layer": ((0.0,) * 7,)},
+        {"bias_by_layer": ((float("inf"),) * 8,)},
     ],
     ids=str,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,17 @@ def test_each_token_has_the_prior_of_its_domain() -> None:
     logits = noise(13, 5)
     domains = (torch.arange(13) % 3 - 1).to(DEVICE)
     agree(route_triton(logits, policy, domains=domains), route(logits, policy, domains=domains), BY_ENTROPY)
+    fixed = dataclasses.replace(policy, default_domain="medical")
+    agree(route_triton(logits, fixed), route(logits, fixed), BY_ENTROPY)
+    assert not torch.equal(route(logits, fixed).experts, route(logits, policy).experts)
+
+
+def test_the_policys_bias_of_each_layer_is_added_to_the_callers() -> None:
+    policy = RoutingPolicy(experts=5, top_k=2, bias_by_layer=((0.0,) * 5, (0.0, 0.0, 0.0, 0.3, 0.0)))
+    logits, bias = noise(13, 5), torch.tensor([0.4, 0, 0, 0, 0], device=DEVICE)
+    for given_bias in (None, bias):
+        agree(route_triton(logits, policy, layer=1, bias=given_bias), route(logits, policy, layer=1, bias=given_bias))
+    assert not torch.equal(route(logits, policy, layer=1).experts, route(logits, policy).experts)
 
 
 def test_layers_choose_different_numbers() -> None:
