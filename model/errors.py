@@ -6,11 +6,15 @@ ModelError
 ├── BuildFailed            weights could not be turned into the checkpoint that is served
 ├── DiskFull               no space is left in the model folder; what is there stays and is used again
 ├── ServingFailed          vLLM did not start, or died more often than the restart limit allows
+├── NotEnoughMemory        the machine or the card does not hold the model; the message gives the sum
+├── ModelRejected          the served model does not compute what its weights should give; it is not served
 ├── ModelNotReady          vLLM is still loading; `stage` says how far it is
 ├── ModelInterrupted       vLLM stopped answering in the middle of a reply
 ├── ModelRefused           the server did not take the request: key, parameters, model name
 ├── RoutingRejected        a routing policy, or what was given to it, makes no sense
 ├── KernelRejected         shapes, layouts or types that a kernel does not take
+├── TrainingRejected       settings, data, a base or an expert file that training does not take
+├── TrainingFailed         training stopped by itself; the last good checkpoint is kept
 └── PromptTooLong          the prompt and the reply do not fit into the model's context
 """
 
@@ -26,9 +30,13 @@ __all__ = [
     "ModelInterrupted",
     "ModelNotReady",
     "ModelRefused",
+    "ModelRejected",
+    "NotEnoughMemory",
     "PromptTooLong",
     "RoutingRejected",
     "ServingFailed",
+    "TrainingFailed",
+    "TrainingRejected",
     "WeightsRejected",
     "WeightsUnavailable",
 ]
@@ -75,6 +83,18 @@ class ServingFailed(ModelError):
     code = "serving_failed"
 
 
+class NotEnoughMemory(ModelError):
+    """The model does not fit into the memory of this machine or card."""
+
+    code = "not_enough_memory"
+
+
+class ModelRejected(ModelError):
+    """The model that was started does not give what its weights should: damaged, or wrongly quantized."""
+
+    code = "model_rejected"
+
+
 class ModelNotReady(ModelError):
     """vLLM is still on its way; `stage` says how far it is."""
 
@@ -109,3 +129,11 @@ class RoutingRejected(ModelError):
 
 class KernelRejected(ModelError):
     """A kernel does not take these shapes, layouts or types; use the reference, or repack the weights."""
+
+
+class TrainingRejected(ModelError):
+    """Settings, data, a base model or an expert file do not make sense, or not together; nothing was trained."""
+
+
+class TrainingFailed(ModelError):
+    """Training went wrong on its way, such as a loss that is not finite; the last good checkpoint is kept."""
