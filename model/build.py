@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import structlog
 
@@ -27,16 +27,14 @@ from model.catalog import ModelCard
 from model.errors import BuildFailed, DiskFull, ModelError, WeightsRejected
 from model.fetch import fetch
 from model.progress import Progress, Report
+from model.recipe import Form, code_digest, ingredients, make
 
 __all__ = ["MANIFEST", "Form", "build", "check", "checkpoint_digest", "checkpoint_folder", "read_manifest"]
 
-Form = Literal["w8a8", "bf16"]
-"""What is served: int8 on a CPU, bfloat16 on a GPU."""
-
 MANIFEST: Final = "manifest.json"
-_FORMAT: Final = 1
-_BYTES_A_PARAMETER: Final = {"w8a8": 4.0, "bf16": 2.5}
-"""Disk needed while building: bfloat16 (2), and beside it int8 with bfloat16 embeddings (under 2)."""
+_FORMAT: Final = 2
+_BYTES_A_PARAMETER: Final = {"int4": 4.0, "w8a8": 4.0, "moe": 4.8, "bf16": 2.5}
+"""Disk needed while building: bfloat16 (2), and beside it integers with bfloat16 embeddings, or all and the experts."""
 _BEAT_S: Final = 1.0
 _PACKAGES: Final = ("compressed-tensors", "gguf", "safetensors", "torch", "transformers")
 
@@ -74,23 +72,23 @@ def build(card: ModelCard, model_dir: Path, *, offline: bool, report: Report, fo
         DiskFull: no space is left.
     """
     target = checkpoint_folder(card, model_dir, form=form)
-    if _is_whole(target, card):
+    if _is_whole(target, card, form):
         return target
     fetch(card, model_dir, offline=offline, report=report)
     with disk_errors():
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = target.with_name(f"{target.name}.lock")
         with exclusive(lock, waiting=lambda: report(Progress("waiting for another build", 0, 0, ""))):
-            if not _is_whole(target, card):
+            if not _is_whole(target, card, form):
                 require_space(target.parent, int(card.parameters_m * 1e6 * _BYTES_A_PARAMETER[form]))
                 _build_in_child(card, model_dir, form, report)
     return target
 
 
-def _is_whole(folder: Path, card: ModelCard) -> bool:
+def _is_whole(folder: Path, card: ModelCard, form: Form) -> bool:
     """Whether the manifest, which is written last, is there, of these inputs, and every file has its size."""
     manifest = read_manifest(folder)
-    if manifest is None or manifest["inputs"] != {file.name: file.sha256 for file in card.files}:
+    if manifest is None or manifest["inputs"] != ingredients(card, form):
         return False
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     return all(sizes.get(name) == entry["size"] for name, entry in manifest["outputs"].items())
@@ -108,7 +106,7 @@ def check(card: ModelCard, model_dir: Path, *, form: Form = "w8a8") -> dict[str,
     """
     folder = checkpoint_folder(card, model_dir, form=form)
     manifest = read_manifest(folder)
-    if manifest is None or not _is_whole(folder, card):
+    if manifest is None or not _is_whole(folder, card, form):
         raise BuildFailed(f"There is no whole checkpoint of {card.name}.", remedy="Build it: ./vouch model build.")
     changed = [name for name, entry in manifest["outputs"].items() if sha256_of(folder / name) != entry["sha256"]]
     if changed or _digest_of(manifest["outputs"]) != manifest["checkpoint"]:
@@ -179,7 +177,6 @@ def _failure_in(line: str) -> ModelError | None:
 def _build_here(card: ModelCard, model_dir: Path, form: Form, report: Report) -> None:
     """Convert and quantize in this process; the caller holds the lock and has fetched."""
     from model.convert import convert
-    from model.quantize import quantize
 
     target = checkpoint_folder(card, model_dir, form=form)
     work = target.with_name(f".{target.name}.building")
@@ -187,10 +184,8 @@ def _build_here(card: ModelCard, model_dir: Path, form: Form, report: Report) ->
     weights = fetch(card, model_dir, offline=True, report=report)
     plain = work / "bf16"
     convert(weights / card.files[0].name, plain, report=report)
-    if form == "w8a8":
-        quantize(plain, work / form, report=report)
-        shutil.rmtree(plain)
-    finished = work / form
+    finished = work / "finished"
+    make(plain, finished, form, report=report)
     _write_manifest(finished, card, form, report)
     if target.exists():
         shutil.rmtree(target)
@@ -212,7 +207,8 @@ def _write_manifest(folder: Path, card: ModelCard, form: Form, report: Report) -
         "model": card.name,
         "form": form,
         "licence": card.licence,
-        "inputs": {file.name: file.sha256 for file in card.files},
+        "inputs": ingredients(card, form),
+        "code": code_digest(),
         "outputs": outputs,
         "checkpoint": _digest_of(outputs),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},

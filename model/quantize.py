@@ -11,23 +11,19 @@ The embedding and the output layer stay in bfloat16: their error reaches every t
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from model._files import write_json
-from model.convert import refuse_remote_code
 from model.errors import BuildFailed
-from model.progress import Progress, Report
+from model.progress import Report
+from model.shards import Checkpoint, copy_companions, write
 
-__all__ = ["QUANTIZATION", "quantize", "quantize_rows"]
+__all__ = ["LINEAR", "QUANTIZATION", "quantize", "quantize_rows", "require_finite"]
 
 _LEVELS: Final = 127
 """-128 is left out, so that the range is symmetric and int8 products cannot overflow in pairs."""
-_SHARD_BYTES: Final = 500_000_000
-"""Bytes held before a shard is written: bounds the memory."""
-_LINEAR: Final = "_proj.weight"
+LINEAR: Final = "_proj.weight"
+"""How the names of the weights of linear layers end, in every architecture that is built here."""
 _UNQUANTIZED: Final = ("lm_head",)
 
 QUANTIZATION: Final[dict[str, Any]] = {
@@ -76,83 +72,25 @@ def quantize(source: Path, folder: Path, *, report: Report) -> None:
 
     Raises:
         BuildFailed: a layer holds numbers that are not finite, or nothing was there to quantize.
+        WeightsRejected: a shard is truncated or is not what the index says.
     """
-    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    refuse_remote_code(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    writer = _Shards(folder)
-    names = _tensor_names(source)
-    quantized = 0
-    for done, (name, path) in enumerate(names):
-        report(Progress("quantizing the weights", done, len(names), "tensors"))
-        tensor = _read(path, name)
-        if name.endswith(_LINEAR):
-            if not bool(tensor.isfinite().all()):
-                raise BuildFailed(
-                    f"The layer {name} holds numbers that are not finite.", remedy="Fetch the weights anew."
-                )
-            integers, scale = quantize_rows(tensor)
-            writer.add(name, integers)
-            writer.add(f"{name}_scale", scale)
-            quantized += 1
-        else:
-            writer.add(name, tensor)
-    if not quantized:
+    weights = Checkpoint(source)
+    if not any(name.endswith(LINEAR) for name in weights.names):
         raise BuildFailed("The checkpoint has no linear layers to quantize.", remedy="Use a model from the catalog.")
-    writer.close()
-    write_json(folder / "config.json", {**config, "quantization_config": QUANTIZATION})
-    for path in source.iterdir():
-        if path.suffix in {".json", ".jinja", ".txt"} and path.name not in {"config.json", _Shards.INDEX}:
-            shutil.copyfile(path, folder / path.name)
+    config = {**weights.config, "quantization_config": QUANTIZATION}
+    write(weights, folder, step="quantizing the weights", report=report, config=config, change=_quantized)
+    copy_companions(source, folder)
 
 
-def _tensor_names(source: Path) -> list[tuple[str, Path]]:
-    from safetensors import safe_open
-
-    names = []
-    for path in sorted(source.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as archive:
-            names += [(name, path) for name in archive.keys()]  # noqa: SIM118 -- not a mapping
-    return names
+def require_finite(name: str, tensor: Any) -> None:
+    """Raise BuildFailed when a layer holds NaN or infinity."""
+    if not bool(tensor.isfinite().all()):
+        raise BuildFailed(f"The layer {name} holds numbers that are not finite.", remedy="Fetch the weights anew.")
 
 
-def _read(path: Path, name: str) -> Any:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as archive:
-        return archive.get_tensor(name).clone()
-
-
-class _Shards:
-    """Writes tensors into numbered safetensors files and an index, holding one file's worth at a time."""
-
-    INDEX: Final = "model.safetensors.index.json"
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._held: dict[str, Any] = {}
-        self._bytes = 0
-        self._total = 0
-        self._where: dict[str, str] = {}
-        self._shards = 0
-
-    def add(self, name: str, tensor: Any) -> None:
-        self._held[name] = tensor.contiguous()
-        self._bytes += tensor.nbytes
-        if self._bytes >= _SHARD_BYTES:
-            self._write()
-
-    def close(self) -> None:
-        if self._held:
-            self._write()
-        write_json(self._folder / self.INDEX, {"metadata": {"total_size": self._total}, "weight_map": self._where})
-
-    def _write(self) -> None:
-        from safetensors.torch import save_file
-
-        self._shards += 1
-        name = f"model-{self._shards:05}.safetensors"
-        save_file(self._held, self._folder / name, metadata={"format": "pt"})
-        self._where |= dict.fromkeys(self._held, name)
-        self._total += self._bytes
-        self._held, self._bytes = {}, 0
+def _quantized(name: str, tensor: Any) -> dict[str, Any]:
+    if not name.endswith(LINEAR):
+        return {name: tensor}
+    require_finite(name, tensor)
+    integers, scale = quantize_rows(tensor)
+    return {name: integers, f"{name}_scale": scale}

@@ -18,6 +18,7 @@ from model.convert import convert, refuse_remote_code
 from model.errors import BuildFailed, DiskFull, WeightsRejected, WeightsUnavailable
 from model.fetch import weights_folder
 from model.progress import Progress
+from model.recipe import Form, ingredients
 from tests.app.storage.disks import mounted
 from tests.model.tiny_gguf import write_tiny_gguf
 from tests.model.wheels import card_in_parts
@@ -82,7 +83,7 @@ def test_it_told_how_far_it_was(built: Built) -> None:
 
 def test_the_manifest_pins_inputs_outputs_and_versions(built: Built) -> None:
     manifest = check(built.card, built.models)
-    assert manifest["inputs"] == {file.name: file.sha256 for file in built.card.files}
+    assert manifest["inputs"]["weights"] == {file.name: file.sha256 for file in built.card.files}
     assert set(manifest["outputs"]) == {path.name for path in built.folder.iterdir()} - {MANIFEST}
     assert set(manifest["versions"]) >= {"torch", "transformers", "compressed-tensors"}
     assert len(manifest["checkpoint"]) == 64
@@ -129,6 +130,41 @@ def test_the_form_for_a_gpu_is_not_quantized(built: Built) -> None:
     assert folder != built.folder
     assert "quantization_config" not in json.loads((folder / "config.json").read_text())
     assert check(built.card, built.models, form="bf16")["checkpoint"] != check(built.card, built.models)["checkpoint"]
+
+
+@pytest.mark.parametrize("form", ["int4", "moe"])
+def test_the_mixture_of_experts_is_built_like_the_others(built: Built, form: Form) -> None:
+    seen: list[Progress] = []
+    folder = build(built.card, built.models, offline=True, report=seen.append, form=form)
+    manifest = check(built.card, built.models, form=form)
+    assert manifest["inputs"] == ingredients(built.card, form)
+    assert manifest["inputs"]["experts"]["domains"] == ["finance", "medical", "legal", "sql"]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["architectures"] == ["Qwen2MoeForCausalLM"]
+    assert ("quantization_config" in config) == (form == "int4")
+    assert AutoTokenizer.from_pretrained(folder).chat_template == CHAT_TEMPLATE
+    assert {progress.step for progress in seen} & {"adding the experts", "quantizing the weights"}
+
+
+@pytest.mark.parametrize("form", ["int4", "moe", "w8a8"])
+def test_two_builds_are_the_same_to_the_byte(built: Built, tiny_weights: bytes, tmp_path: Path, form: Form) -> None:
+    build(built.card, built.models, offline=True, report=quiet, form=form)
+    again = card_with(tmp_path, tiny_weights)
+    build(again, tmp_path, offline=True, report=quiet, form=form)
+    one, two = check(built.card, built.models, form=form), check(again, tmp_path, form=form)
+    assert one["outputs"] == two["outputs"]
+    assert one["checkpoint"] == two["checkpoint"]
+
+
+def test_a_checkpoint_of_an_older_recipe_is_built_again(tiny_weights: bytes, tmp_path: Path) -> None:
+    card = card_with(tmp_path, tiny_weights)
+    manifest = build(card, tmp_path, offline=True, report=quiet) / MANIFEST
+    value = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**value, "inputs": {**value["inputs"], "recipe": 0}}))
+    with pytest.raises(BuildFailed, match="no whole checkpoint"):
+        check(card, tmp_path)
+    build(card, tmp_path, offline=True, report=quiet)
+    assert check(card, tmp_path)["inputs"] == ingredients(card, "w8a8")
 
 
 def test_a_build_that_was_killed_leaves_nothing_that_is_used(tiny_weights: bytes, tmp_path: Path) -> None:
