@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -93,21 +93,20 @@ def _refuse_code(folder: Path, files: list[Path]) -> None:
 
 
 def _asks_for_code(path: Path) -> bool:
-    """Whether ``auto_map`` is a key anywhere in a JSON file."""
+    """Whether a JSON file names code to be loaded with it."""
     try:
         if path.stat().st_size > _CONFIG_BYTES:
             raise ValueError("too large")
-        text = path.read_text(encoding="utf-8")
-        return "auto_map" in text and any(key == "auto_map" for key in _keys(json.loads(text)))
+        return _names_code(json.loads(path.read_bytes()))
     except (OSError, ValueError, RecursionError):
         raise _rejected(path.parent, f"{path.name} cannot be read as JSON") from None
 
 
-def _keys(value: Any) -> Iterator[str]:
+def _names_code(value: Any) -> bool:
+    """Whether ``auto_map`` names something, at any depth. In a vocabulary it would be a word, with a number."""
     if isinstance(value, Mapping):
-        yield from value
-    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        yield from _keys(item)
+        return not isinstance(value.get("auto_map", 0), int) or any(map(_names_code, value.values()))
+    return isinstance(value, list) and any(map(_names_code, value))
 
 
 def _check_shards(folder: Path, files: list[Path]) -> None:
