@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -13,26 +13,32 @@ from app import errors
 from app.console import ProgressLine, note, told
 from app.settings import Settings, load
 
+if TYPE_CHECKING:
+    from model.recipe import Form
+
 __all__ = ["models", "users"]
 
 models = typer.Typer(no_args_is_help=True, help="Build, serve and check the model.")
 users = typer.Typer(no_args_is_help=True, help="Keys for people and programs.")
 
 _DONE: Final = ("ready", "failed")
+_Form = Annotated[
+    str | None, typer.Option("--form", help="int4, w8a8, moe or bf16; without it, what this machine serves.")
+]
 
 
 @models.command("build")
-def model_build(name: Annotated[str | None, typer.Argument(help="Name in the catalog.")] = None) -> None:
+def model_build(
+    name: Annotated[str | None, typer.Argument(help="Name in the catalog.")] = None, form: _Form = None
+) -> None:
     """Fetch the weights and build the checkpoint that is served."""
     with told():
         from model.build import build
         from model.catalog import card
 
         settings = load()
-        path = build(
-            card(name or settings.model), settings.model_dir, offline=settings.offline, report=ProgressLine().show
-        )
-        typer.echo(path)
+        wanted, report = card(name or settings.model), ProgressLine().show
+        typer.echo(build(wanted, settings.model_dir, offline=settings.offline, report=report, form=_form(form)))
 
 
 @models.command("serve")
@@ -62,15 +68,29 @@ def model_serve() -> None:
 
 
 @models.command("check")
-def model_check(name: Annotated[str | None, typer.Argument(help="Name in the catalog.")] = None) -> None:
+def model_check(
+    name: Annotated[str | None, typer.Argument(help="Name in the catalog.")] = None, form: _Form = None
+) -> None:
     """Hash the built checkpoint anew and compare it with its manifest."""
     with told():
         from model.catalog import card
         from model.check import check
 
         settings = load()
-        found = check(card(name or settings.model), settings.model_dir)
+        found = check(card(name or settings.model), settings.model_dir, form=_form(form))
         typer.echo(json.dumps(found, indent=2))
+
+
+def _form(named: str | None) -> Form:
+    from model.plan import default_form
+    from model.recipe import FORMS
+
+    if named is None:
+        return default_form()
+    for form in FORMS:
+        if form == named:
+            return form
+    raise errors.BadRequest(f"There is no form {named!r}.", remedy=f"Use one of: {', '.join(FORMS)}.")
 
 
 def _keys(settings: Settings) -> Any:

@@ -81,6 +81,8 @@ def test_help_lists_the_commands(tmp_path: Path) -> None:
         (("audit", "verify"), {}, "ledger"),
         (("model", "build", "gpt-99"), {}, "gpt-99"),
         (("model", "build"), {}, "SHA-256"),
+        (("model", "build", "--form", "int3"), {}, "There is no form"),
+        (("model", "check", "--form", "moe"), {"VOUCH_MODEL_DIR": "/no/such"}, "There is no checkpoint"),
     ],
 )
 def test_a_failure_is_a_sentence_a_remedy_and_status_one(
