@@ -22,16 +22,19 @@ Not covered: tensors on other devices, gradients, float16 activations.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import structlog
 
-from model.errors import KernelRejected
-from model.kernels import cpu_torch
+from model.errors import BuildFailed, KernelRejected
+from model.kernels import cpu_build, cpu_torch, cpu_vnni
 from model.kernels.packing import ExpertMatrix
 
-__all__ = ["Availability", "CpuMatrix", "available", "embed", "linear", "mixture", "pack"]
+__all__ = ["Availability", "CpuMatrix", "available", "build", "embed", "linear", "mixture", "pack"]
 
 Kind = Literal["vnni", "torch"]
 
@@ -74,9 +77,37 @@ class CpuMatrix:
     stored: Any
 
 
+def build(report: Callable[[str], None]) -> Path:
+    """Compile our own kernels for this machine unless that was done; returns the library's path.
+
+    Raises:
+        BuildFailed: no compiler, or it refused. `available` then says "torch", and everything works, more slowly.
+    """
+    return cpu_build.build(report)
+
+
+@functools.cache
 def available() -> Availability:
-    """Say which implementation computes here, and why."""
-    return Availability("torch", "our own kernel is not built")
+    """Say which implementation computes here, and why. The first call builds and loads what is missing, and logs it."""
+    found = _find()
+    _log.info("cpu_kernels", kind=found.kind, reason=found.reason)
+    return found
+
+
+@functools.cache
+def _operations() -> Any:
+    return cpu_build.load(build(lambda step: _log.info("cpu_kernels_build", step=step)))
+
+
+def _find() -> Availability:
+    lacking = cpu_build.missing_instructions()
+    if lacking:
+        return Availability("torch", f"the processor has no {', '.join(lacking)}")
+    try:
+        _operations()
+    except BuildFailed as error:
+        return Availability("torch", f"{error.message} {error.remedy}")
+    return Availability("vnni", "the processor has AVX512-VNNI, and our own kernels are built")
 
 
 def pack(matrix: ExpertMatrix, *, kind: Kind | None = None) -> CpuMatrix:
@@ -94,6 +125,8 @@ def pack(matrix: ExpertMatrix, *, kind: Kind | None = None) -> CpuMatrix:
             f"Packed weights on the device {matrix.packed.device}.", remedy="Move them to the CPU, or use Triton's."
         )
     chosen = kind or available().kind
+    if chosen == "vnni" and available().kind != "vnni":
+        raise KernelRejected(f"Our own kernels do not run here: {available().reason}.", remedy="Pack for torch.")
     return CpuMatrix(
         kind=chosen,
         experts=matrix.experts,
@@ -101,7 +134,7 @@ def pack(matrix: ExpertMatrix, *, kind: Kind | None = None) -> CpuMatrix:
         inputs=matrix.inputs,
         bits=matrix.bits,
         group=matrix.group,
-        stored=cpu_torch.store(matrix),
+        stored=cpu_vnni.store(matrix, _operations()) if chosen == "vnni" else cpu_torch.store(matrix),
     )
 
 
@@ -126,7 +159,9 @@ def linear(x: Any, matrix: CpuMatrix, bias: Any | None = None) -> Any:
         raise KernelRejected(
             f"A bias of shape {tuple(bias.shape)} for {matrix.outputs} outputs.", remedy=f"({matrix.outputs},) fits."
         )
-    return cpu_torch.linear(x, matrix.stored, 0, bias)
+    if matrix.kind == "vnni":
+        return cpu_vnni.linear(x, matrix.stored, bias)
+    return cpu_torch.linear(x, matrix.stored, bias)
 
 
 def mixture(
@@ -169,13 +204,11 @@ def mixture(
         raise KernelRejected(f"{shared_gate_up.experts} shared experts.", remedy="Concatenate them to one.")
     if gate_up is not None:
         _check_choice(x, gate_up.experts, experts, weights)
-    return cpu_torch.mixture(
-        x,
-        shared=None if shared_gate_up is None or shared_down is None else (shared_gate_up.stored, shared_down.stored),
-        shared_scale=shared_scale,
-        routed=None if gate_up is None or down is None else (gate_up.stored, down.stored),
-        experts=experts,
-        weights=weights,
+    shared = None if shared_gate_up is None or shared_down is None else (shared_gate_up.stored, shared_down.stored)
+    routed = None if gate_up is None or down is None else (gate_up.stored, down.stored)
+    own = (shared_gate_up or gate_up).kind == "vnni"  # type: ignore[union-attr]  # one of them is there
+    return (cpu_vnni if own else cpu_torch).mixture(
+        x, shared=shared, shared_scale=shared_scale, routed=routed, experts=experts, weights=weights
     )
 
 
@@ -199,12 +232,7 @@ def embed(ids: Any, matrix: CpuMatrix) -> Any:
             f"Ids of shape {tuple(ids.shape)}, type {ids.dtype}, for {matrix.experts} matrices.",
             remedy="Whole numbers of shape (tokens,) and one matrix are needed.",
         )
-    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= matrix.outputs):
-        raise KernelRejected(
-            f"Ids from {int(ids.min())} to {int(ids.max())} for {matrix.outputs} rows.",
-            remedy="The tokenizer is not that of this model.",
-        )
-    return cpu_torch.embed(ids, matrix.stored)
+    return (cpu_vnni if matrix.kind == "vnni" else cpu_torch).embed(ids, matrix.stored)
 
 
 def _check_rows(x: Any, inputs: int) -> None:
@@ -247,8 +275,4 @@ def _check_choice(x: Any, count: int, experts: Any | None, weights: Any | None) 
         raise KernelRejected(
             f"Weights of shape {tuple(weights.shape)} for experts of shape {tuple(experts.shape)}.",
             remedy="One weight an expert is needed.",
-        )
-    if experts.numel() and (int(experts.min()) < 0 or int(experts.max()) >= count):
-        raise KernelRejected(
-            f"Experts from {int(experts.min())} to {int(experts.max())} of {count}.", remedy="Check the router."
         )

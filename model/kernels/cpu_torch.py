@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from model.errors import KernelRejected
 from model.kernels.packing import ExpertMatrix, dequantize
 
 __all__ = ["FEW_ROWS", "Stored", "embed", "linear", "mixture", "store"]
@@ -42,20 +43,27 @@ class Stored:
         words: uint8, shape (E, N', I / 2), in PyTorch's own order, N' = N rounded up to `_BLOCK`; None for int8.
         scales: bfloat16, shape (E, I / S, N', 2): scale, and what is added to (q - 8) * scale; None for int8.
         dense: Shape (E, N, I), in the GEMM's type; None for int4.
+        experts: E.
+        outputs: N.
+        group: S.
     """
 
     matrix: ExpertMatrix | None
     words: Any | None
     scales: Any | None
     dense: Any | None
+    experts: int
+    outputs: int
+    group: int
 
 
 def store(matrix: ExpertMatrix) -> Stored:
     """Make what `linear`, `mixture` and `embed` read. Shares memory with an int4 matrix."""
     import torch
 
+    shape = (matrix.experts, matrix.outputs, matrix.group)
     if matrix.bits == 8:
-        return Stored(None, None, None, dequantize(matrix).to(_gemm_type()))
+        return Stored(None, None, None, dequantize(matrix).to(_gemm_type()), *shape)
     room = -matrix.outputs % _BLOCK
     values = torch.stack((matrix.packed & 15, matrix.packed >> 4), dim=-1).flatten(-2).int()  # (E, N, I)
     values = torch.nn.functional.pad(values, (0, 0, 0, room), value=8)  # (E, N', I)
@@ -63,12 +71,12 @@ def store(matrix: ExpertMatrix) -> Stored:
     scale = matrix.scale.float()  # (E, N, I/S)
     shift = torch.zeros_like(scale) if matrix.zero is None else (8.0 - matrix.zero.float()) * scale  # (E, N, I/S)
     pair = torch.nn.functional.pad(torch.stack((scale, shift), dim=-1), (0, 0, 0, 0, 0, room))  # (E, N', I/S, 2)
-    return Stored(matrix, words, pair.transpose(1, 2).contiguous().bfloat16(), None)
+    return Stored(matrix, words, pair.transpose(1, 2).contiguous().bfloat16(), None, *shape)
 
 
-def linear(x: Any, stored: Stored, expert: int, bias: Any | None) -> Any:
-    """Compute x @ W[expert]^T + bias; shapes as `model.kernels.cpu.linear`."""
-    product = _product(x, stored, expert)  # (T, N)
+def linear(x: Any, stored: Stored, bias: Any | None) -> Any:
+    """Compute x @ W^T + bias; shapes as `model.kernels.cpu.linear`."""
+    product = _product(x, stored, 0)  # (T, N)
     if bias is not None:
         product = product + bias
     return product.to(x.dtype)
@@ -83,13 +91,18 @@ def mixture(
     experts: Any | None,
     weights: Any | None,
 ) -> Any:
-    """Compute the shared expert and the routed ones, one after the other; shapes as `model.kernels.cpu.mixture`."""
+    """Compute the shared expert and the routed ones, one after the other; shapes as `model.kernels.cpu.mixture`.
+
+    Raises:
+        KernelRejected: an expert that is not there.
+    """
     import torch
 
     result = torch.zeros(x.shape, dtype=torch.float32)  # (T, D)
     if shared is not None:
         result += shared_scale * _mlp(x, *shared, 0).float()
     if routed is not None and experts is not None and weights is not None:
+        _check_range(experts, routed[1].experts, "Experts", "Check the router.")
         for expert in experts.unique().tolist():
             tokens, slots = torch.where(experts == expert)  # (t), (t)
             products = _mlp(x[tokens], *routed, expert).float()  # (t, D)
@@ -98,9 +111,14 @@ def mixture(
 
 
 def embed(ids: Any, stored: Stored) -> Any:
-    """Return rows, bfloat16; shapes as `model.kernels.cpu.embed`."""
+    """Return rows, bfloat16; shapes as `model.kernels.cpu.embed`.
+
+    Raises:
+        KernelRejected: an id that is no row.
+    """
     import torch
 
+    _check_range(ids, stored.outputs, "Rows", "The tokenizer is not that of this model.")
     if stored.dense is not None:
         return stored.dense[0][ids].bfloat16()  # (T, I)
     return dequantize(_rows(stored, 0, ids)).squeeze(0).to(torch.bfloat16)  # (T, I)
@@ -119,16 +137,15 @@ def _product(x: Any, stored: Stored, expert: int) -> Any:
     kind = _gemm_type()
     if stored.dense is not None:
         return torch.nn.functional.linear(x.to(kind), stored.dense[expert])  # (T, N)
-    outputs, group = stored.matrix.outputs, stored.matrix.group  # type: ignore[union-attr]  # int4 has all three
     if x.shape[0] <= FEW_ROWS:
-        packed, scales = stored.words[expert], stored.scales[expert]  # type: ignore[index]
+        packed, scales, group = stored.words[expert], stored.scales[expert], stored.group  # type: ignore[index]
         product = torch.ops.aten._weight_int4pack_mm_for_cpu(x.contiguous(), packed, group, scales)  # (T, N')
-        return product[:, :outputs]
+        return product[:, : stored.outputs]
     tiles = [
         torch.nn.functional.linear(
             x.to(kind), dequantize(_rows(stored, expert, slice(n, n + _TILE))).squeeze(0).to(kind)
         )
-        for n in range(0, outputs, _TILE)
+        for n in range(0, stored.outputs, _TILE)
     ]
     return torch.cat(tiles, dim=-1)  # (T, N)
 
@@ -139,6 +156,11 @@ def _rows(stored: Stored, expert: int, rows: Any) -> ExpertMatrix:
     return ExpertMatrix(
         whole.packed[expert : expert + 1, rows], whole.scale[expert : expert + 1, rows], zero, whole.bits, whole.group
     )
+
+
+def _check_range(numbers: Any, count: int, what: str, remedy: str) -> None:
+    if numbers.numel() and (int(numbers.min()) < 0 or int(numbers.max()) >= count):
+        raise KernelRejected(f"{what} from {int(numbers.min())} to {int(numbers.max())} of {count}.", remedy=remedy)
 
 
 def _gemm_type() -> Any:
