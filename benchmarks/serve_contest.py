@@ -49,8 +49,8 @@ def contest(entrants: Sequence[Entrant], folder: Path, *, rounds: int, report: R
     workers: list[Worker] = []
     try:
         for one in entrants:
+            workers.append(Worker(one, folder / f"{one.name}.log"))
             try:
-                workers.append(Worker(one, folder / f"{one.name}.log"))
                 started[one.name] = workers[-1], _start(workers[-1], outcomes[one.name], report)
             except ContenderFailed as failure:
                 _failed(outcomes[one.name], str(failure), report)

@@ -17,7 +17,7 @@ from model.build import Form
 from model.catalog import ModelCard, card
 from model.progress import Progress
 
-__all__ = ["ENGINES", "SERVERS", "Place", "engine", "entrant", "server"]
+__all__ = ["ENGINES", "SERVERS", "Place", "engine", "entrant", "place_of", "server"]
 
 ENGINES: Final = ("ours", "llamacpp", "vllm_stock_int4", "vllm_stock_w8a8", "transformers")
 SERVERS: Final = ("ours_http", "vllm_stock_w8a8_http")
@@ -27,6 +27,7 @@ _NEEDS_GB: Final = {
     "vllm_stock_int4": 4.5,
     "vllm_stock_w8a8": 5.0,
     "transformers": 4.0,
+    "vllm_stock_bf16": 6.0,
     "ours_http": 5.0,
     "vllm_stock_w8a8_http": 5.5,
 }
@@ -67,20 +68,25 @@ def entrant(name: str, folder: Path, *, report: Callable[[str], None]) -> Entran
     Raises:
         ModelError: its weights are not there and cannot be made.
     """
-    settings = load()
-    said: set[str] = set()
-
-    def tell(progress: Progress) -> None:
-        if progress.step not in said:  # one line a step, not one a tensor
-            said.add(progress.step)
-            report(f"{name}: {progress.step}")
-
-    place = Place(card(settings.model), settings.model_dir, folder, tell)
+    place = place_of(folder, lambda text: report(f"{name}: {text}"))
     if name == "llamacpp":
         return _llama(name, place)
     if name == "transformers":
         return _transformers(name, place)
     return (server if name in SERVERS else engine)(name, _checkpoint(name, place), place)
+
+
+def place_of(folder: Path, report: Callable[[str], None]) -> Place:
+    """Return where the settings say that everything is; of a build, `report` is told each step once."""
+    settings = load()
+    said: set[str] = set()
+
+    def tell(progress: Progress) -> None:
+        if progress.step not in said:
+            said.add(progress.step)
+            report(progress.step)
+
+    return Place(card(settings.model), settings.model_dir, folder, tell)
 
 
 def _llama(name: str, place: Place) -> Entrant:

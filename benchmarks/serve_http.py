@@ -46,13 +46,15 @@ class Served:
 
     def start(self) -> dict[str, Any]:
         """Start the server and wait until it answers."""
-        from model._vllm_process import engine_version
-
         begin = time.perf_counter()
         self._engine.start()
         self._engine.wait_ready(_START_S)
         seconds = time.perf_counter() - begin
-        return {"version": engine_version(), "ready_s": round(seconds, 1), "session": self._engine.session}
+        return {
+            "version": self._engine.identity["engine"],
+            "ready_s": round(seconds, 1),
+            "session": self._engine.session,
+        }
 
     def generate(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> list[float]:
         """Answer; see `Contender`. Each prompt is a request of its own."""

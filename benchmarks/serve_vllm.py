@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 __all__ = ["VllmEngine"]
@@ -27,6 +27,7 @@ class VllmEngine:
 
     def start(self) -> dict[str, Any]:
         """Start the engine."""
+        import vllm
         from vllm.engine.arg_utils import EngineArgs
         from vllm.usage.usage_lib import UsageContext
         from vllm.utils.argparse_utils import FlexibleArgumentParser
@@ -37,28 +38,38 @@ class VllmEngine:
         # The context chooses the defaults, such as how many tokens of prompts are computed at a time.
         self._engine = LLMEngine.from_engine_args(EngineArgs.from_cli_args(known), UsageContext.OPENAI_API_SERVER)
 
-        from model._vllm_process import engine_version
-
-        return {"version": engine_version()}
+        return {"version": f"vllm {vllm.__version__}"}
 
     def generate(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> list[float]:
         """Answer; see `Contender`."""
-        from vllm import SamplingParams
-
-        parameters = SamplingParams(temperature=0.0, max_tokens=new_tokens, ignore_eos=True, detokenize=False)
         moments = [0.0] * new_tokens
         begin = time.perf_counter()
+        had: dict[str, int] = {}
+        for name, tokens in self._replies(prompts, new_tokens, ignore_eos=True):
+            before, had[name] = had.get(name, 0), len(tokens)
+            for n in range(before, len(tokens)):  # the last sequence to have its n-th token has the last word
+                moments[n] = time.perf_counter() - begin
+        return moments
+
+    def answer(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> list[list[int]]:
+        """Return the greedy reply to each prompt, up to the end of its text or so many tokens."""
+        found: dict[str, list[int]] = {}
+        for name, tokens in self._replies(prompts, new_tokens, ignore_eos=False):
+            found[name] = tokens
+        return [found[name] for name in sorted(found, key=int)]
+
+    def _replies(
+        self, prompts: Sequence[Sequence[int]], new_tokens: int, *, ignore_eos: bool
+    ) -> Iterator[tuple[str, list[int]]]:
+        """Hand in all prompts; yield each reply as it grows, under a name that counts the prompts."""
+        from vllm import SamplingParams
+
+        parameters = SamplingParams(temperature=0.0, max_tokens=new_tokens, ignore_eos=ignore_eos, detokenize=False)
         for prompt in prompts:
             self._engine.add_request(str(next(self._ids)), {"prompt_token_ids": list(prompt)}, parameters)
-        seen: dict[str, int] = {}
         while self._engine.has_unfinished_requests():
-            replies = self._engine.step()
-            now = time.perf_counter() - begin
-            for reply in replies:
-                had = seen.get(reply.request_id, 0)
-                seen[reply.request_id] = has = len(reply.outputs[0].token_ids)
-                moments[had:has] = [now] * (has - had)  # the last sequence to have its n-th token has the last word
-        return moments
+            for reply in self._engine.step():
+                yield reply.request_id, list(reply.outputs[0].token_ids)
 
     def stop(self) -> None:
         """End the engine's core."""

@@ -1,9 +1,10 @@
 """A contender in a process of its own: the process, and the other end of its line.
 
-    python -m benchmarks.serve_worker '{"factory": "benchmarks.serve_llama:LlamaCpp", "arguments": {...}}'
+    python -m benchmarks.serve_worker NAME '{"factory": "benchmarks.serve_llama:LlamaCpp", "arguments": {...}}'
 
-One line of JSON in, ``{"call": "generate", "arguments": {...}}``, one out, ``{"value": ...}`` or ``{"error": "..."}``.
-Whatever the contender's libraries print goes to the log. The process ends when its input does.
+NAME is that of an abstract Unix socket (unix(7)): one line of JSON in, ``{"call": "generate", "arguments": {...}}``,
+one out, ``{"value": ...}`` or ``{"error": "..."}``. Whatever the contender and its libraries print goes to the log.
+The process and all that it starts end with whoever asked for it, however that ends (`model._children`).
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ import contextlib
 import importlib
 import json
 import os
-import select
-import signal
-import subprocess
+import secrets
+import socket
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from model._children import Child
+
 __all__ = ["ContenderFailed", "Entrant", "Worker"]
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
-_END_S: Final = 20.0
+_POLL_S: Final = 0.1
 
 
 class ContenderFailed(Exception):
@@ -59,34 +62,29 @@ class Worker:
     Args:
         entrant: Which one.
         log: Where all that it prints goes.
-
-    Raises:
-        ContenderFailed: there is no such interpreter.
     """
 
     def __init__(self, entrant: Entrant, log: Path) -> None:
         self.name = entrant.name
         self._log = log
-        order = json.dumps({"factory": entrant.factory, "arguments": dict(entrant.arguments)})
-        try:
-            with log.open("ab") as output:
-                self._process = subprocess.Popen(
-                    [entrant.python, "-m", "benchmarks.serve_worker", order],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=output,
-                    cwd=_ROOT,
-                    env={**os.environ, **entrant.environment},
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise ContenderFailed(f"{entrant.python} cannot be started: {error.strerror}.") from error
+        address = f"vouch-bench-{secrets.token_hex(16)}"
+        self._door = socket.socket(socket.AF_UNIX)
+        self._door.bind(f"\0{address}")
+        self._door.listen(1)
+        self._line: socket.socket | None = None
         self._rest = b""
+        order = json.dumps({"factory": entrant.factory, "arguments": dict(entrant.arguments)})
+        path = os.pathsep.join(filter(None, (str(_ROOT), entrant.environment.get("PYTHONPATH"))))
+        self._child = Child(
+            [entrant.python, "-m", "benchmarks.serve_worker", address, order],
+            log=log,
+            environment={**os.environ, **entrant.environment, "PYTHONPATH": path},
+        )
 
     @property
     def session(self) -> int:
         """Id of the session of its processes."""
-        return self._process.pid
+        return self._child.pid
 
     def call(self, name: str, *, timeout_s: float, **arguments: Any) -> Any:
         """Let the contender do something and return what it returned.
@@ -94,48 +92,47 @@ class Worker:
         Raises:
             ContenderFailed: it failed, it ended, or it took longer than `timeout_s`.
         """
+        deadline = time.monotonic() + timeout_s
         try:
-            self._write({"call": name, "arguments": arguments})
-            reply = json.loads(self._line(timeout_s))
+            line = self._connected(deadline)
+            line.sendall(json.dumps({"call": name, "arguments": arguments}).encode() + b"\n")
+            reply = json.loads(self._read(line, deadline))
+        except TimeoutError:
+            raise ContenderFailed(f"{self.name} did not answer within {timeout_s:.0f} s.") from None
         except (OSError, ValueError) as error:
             raise ContenderFailed(f"{self.name} ended during {name}: {_tail(self._log)}") from error
         if "error" in reply:
             raise ContenderFailed(reply["error"])
         return reply["value"]
 
-    def end(self, *, grace_s: float = _END_S) -> None:
+    def end(self) -> None:
         """End it with all its processes, whatever state it is in."""
-        with contextlib.suppress(OSError):
-            if self._process.stdin:
-                self._process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(grace_s)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.session, signal.SIGKILL)
-        self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
+        self._child.end()
+        self._door.close()
+        if self._line is not None:
+            self._line.close()
 
-    def _write(self, request: Mapping[str, Any]) -> None:
-        if self._process.stdin:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
+    def _connected(self, deadline: float) -> socket.socket:
+        self._door.settimeout(_POLL_S)
+        while self._line is None:
+            try:
+                self._line, _ = self._door.accept()
+            except TimeoutError:
+                if self._child.poll() is not None:
+                    raise ConnectionError from None
+                if time.monotonic() > deadline:
+                    raise
+        return self._line
 
-    def _line(self, timeout_s: float) -> bytes:
-        end = time.monotonic() + timeout_s
-        stream = self._process.stdout
-        if stream is None:
-            raise OSError("no output")
+    def _read(self, line: socket.socket, deadline: float) -> bytes:
         while b"\n" not in self._rest:
-            ready, _, _ = select.select([stream], [], [], max(0.0, end - time.monotonic()))
-            if not ready:
-                raise ContenderFailed(f"{self.name} did not answer within {timeout_s:.0f} s.")
-            more = os.read(stream.fileno(), 1 << 16)
+            line.settimeout(max(_POLL_S, deadline - time.monotonic()))
+            more = line.recv(1 << 16)
             if not more:
-                raise OSError("end of output")
+                raise ConnectionError
             self._rest += more
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line
+        reply, _, self._rest = self._rest.partition(b"\n")
+        return reply
 
 
 def _tail(log: Path) -> str:
@@ -146,20 +143,21 @@ def _tail(log: Path) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve one contender on standard input and output."""
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # libraries that print must not be heard as replies
-    order = json.loads(argv[0])
+    """Serve one contender on the socket that the other end listens to."""
+    address, text = argv
+    line = socket.socket(socket.AF_UNIX)
+    line.connect(f"\0{address}")
+    order = json.loads(text)
     module, _, name = order["factory"].partition(":")
     contender = getattr(importlib.import_module(module), name)(**order["arguments"])
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            reply = {"value": getattr(contender, request["call"])(**request["arguments"])}
-        except Exception as error:  # noqa: BLE001 -- the process's edge: the other end decides what a failure means
-            reply = {"error": f"{type(error).__name__}: {error}"}
-        replies.write(json.dumps(reply) + "\n")
-        replies.flush()
+    with line.makefile("r", encoding="utf-8") as requests:
+        for request in map(json.loads, requests):
+            try:
+                reply = {"value": getattr(contender, request["call"])(**request["arguments"])}
+            except Exception as error:  # noqa: BLE001 -- the process's edge: the other end decides what a failure means
+                traceback.print_exc()
+                reply = {"error": f"{type(error).__name__}: {error}"}
+            line.sendall(json.dumps(reply).encode() + b"\n")
     with contextlib.suppress(Exception):  # it may not have started
         contender.stop()
     return 0

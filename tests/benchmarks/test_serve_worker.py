@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from benchmarks.serve_worker import ContenderFailed, Entrant, Worker
 from model._children import session_members
 
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 Make = Callable[..., Worker]
 
 
@@ -21,7 +24,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Worker] = []
 
     def worker(environment: dict[str, str] | None = None, **arguments: Any) -> Worker:
-        path = {"PYTHONPATH": str(Path(__file__).parent)}
+        path = {"PYTHONPATH": str(HERE)}
         entrant = Entrant("fake", "fake_contender:Fake", arguments, 0.1, {**path, **(environment or {})})
         made.append(Worker(entrant, tmp_path / "fake.log"))
         return made[-1]
@@ -67,7 +70,7 @@ def test_a_contender_that_hangs_is_given_up_and_ended(make: Make) -> None:
     worker.call("start", timeout_s=30)
     with pytest.raises(ContenderFailed, match="did not answer within 1 s"):
         worker.call("generate", timeout_s=1, prompts=[[1]], new_tokens=1)
-    worker.end(grace_s=0.1)
+    worker.end()
     assert session_members(worker.session) == []
 
 
@@ -79,14 +82,33 @@ def test_a_factory_that_is_not_there_is_told_at_the_first_call(tmp_path: Path) -
 
 
 def test_an_interpreter_that_is_not_there_is_told(tmp_path: Path) -> None:
-    entrant = Entrant("fake", "fake_contender:Fake", {}, 0.1, python=str(tmp_path / "python"))
-    with pytest.raises(ContenderFailed, match="cannot be started"):
-        Worker(entrant, tmp_path / "log")
+    worker = Worker(Entrant("fake", "fake_contender:Fake", {}, 0.1, python="/no/such/python"), tmp_path / "log")
+    with pytest.raises(ContenderFailed, match="No such file or directory: '/no/such/python'"):
+        worker.call("start", timeout_s=30)
+    worker.end()
+
+
+def test_it_ends_with_whoever_asked_for_it_even_by_force(tmp_path: Path) -> None:
+    code = (
+        "import time; from pathlib import Path; from benchmarks.serve_worker import Entrant, Worker\n"
+        f"worker = Worker(Entrant('fake', 'fake_contender:Fake', {{}}, 0.1, {{'PYTHONPATH': {str(HERE)!r}}}),"
+        f" Path({str(tmp_path / 'log')!r}))\n"
+        "worker.call('start', timeout_s=30); print(worker.session, flush=True); time.sleep(600)"
+    )
+    asker = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert asker.stdout is not None
+    session = int(asker.stdout.readline())
+    assert session_members(session)
+    asker.kill()
+    asker.communicate()
+    deadline = time.monotonic() + 30
+    while session_members(session) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert session_members(session) == []
 
 
 @pytest.mark.parametrize("module", ["serve_contender", "serve_llama", "serve_transformers", "serve_vllm"])
 def test_a_contender_is_imported_without_what_it_measures(module: str) -> None:
     # so that a rival that is missing is told of when it starts, in words
     code = f"import sys, benchmarks.{module}; sys.exit(bool({{'llama_cpp', 'torch', 'vllm'}} & set(sys.modules)))"
-    root = Path(__file__).resolve().parents[2]
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
