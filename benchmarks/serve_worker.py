@@ -74,11 +74,12 @@ class Worker:
         self._line: socket.socket | None = None
         self._rest = b""
         order = json.dumps({"factory": entrant.factory, "arguments": dict(entrant.arguments)})
-        path = os.pathsep.join(filter(None, (str(_ROOT), entrant.environment.get("PYTHONPATH"))))
+        environment = {**os.environ, **entrant.environment}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_ROOT), environment.get("PYTHONPATH"))))
         self._child = Child(
             [entrant.python, "-m", "benchmarks.serve_worker", address, order],
             log=log,
-            environment={**os.environ, **entrant.environment, "PYTHONPATH": path},
+            environment=environment,
         )
 
     @property
