@@ -34,6 +34,7 @@ _NEEDS_GB: Final = {
 """Resident memory at most, with what loading takes for a while, in GiB."""
 _STOCK: Final = {"VLLM_PLUGINS": ""}
 """vLLM loads no plugin, so not ours."""
+_PLUGIN: Final = "model.vllm_plugin"
 _SEQUENCES: Final = 8
 _KV_CACHE_GB: Final = 0.5
 """Room for 18,000 tokens of the default model; what is measured needs 1,100."""
@@ -119,7 +120,8 @@ def engine(name: str, checkpoint: Path, place: Place) -> Entrant:
         gpu=False,
         log_path=place.folder / f"{name}.log",
     )
-    arguments = {"arguments": _command(options)[3:]}  # behind `python -m MODULE`
+    plugin = _PLUGIN if name.startswith("ours") else ""
+    arguments = {"arguments": _command(options)[3:], "plugin": plugin}  # behind `python -m MODULE`
     environment = _environment(options) | _plugins(name)
     return Entrant(name, "benchmarks.serve_vllm:VllmEngine", arguments, _NEEDS_GB[name], environment)
 

@@ -6,6 +6,7 @@ The engine's core computes in a process of its own, as under vLLM's server; what
 
 from __future__ import annotations
 
+import importlib.metadata
 import itertools
 import time
 from collections.abc import Iterator, Sequence
@@ -19,14 +20,23 @@ class VllmEngine:
 
     Args:
         arguments: Command line of vLLM's server; what concerns the server alone is passed over.
+        plugin: Module of the plugin that must be among vLLM's; empty: whichever there are.
     """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], *, plugin: str = "") -> None:
         self._arguments = list(arguments)
+        self._plugin = plugin
         self._ids = itertools.count()
 
     def start(self) -> dict[str, Any]:
-        """Start the engine."""
+        """Start the engine.
+
+        Raises:
+            RuntimeError: the plugin is not installed, so that what was measured would be vLLM alone.
+        """
+        points = importlib.metadata.entry_points(group="vllm.general_plugins")
+        if self._plugin and all(point.module != self._plugin for point in points):
+            raise RuntimeError(f"vLLM has no plugin {self._plugin}: install the project anew, ./vouch does it.")
         import vllm
         from vllm.engine.arg_utils import EngineArgs
         from vllm.usage.usage_lib import UsageContext

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.serve_entrants import ENGINES, SERVERS, Place, engine, server
 from benchmarks.serve_http import Served
 from benchmarks.serve_llama import LlamaCpp
+from benchmarks.serve_vllm import VllmEngine
 from model.catalog import DEFAULT_MODEL, card
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +31,13 @@ def test_stock_vllm_runs_as_ours_does_but_for_the_checkpoint_and_the_plugin(plac
     assert "VLLM_PLUGINS" not in ours.environment
     assert {**stock.environment, "VLLM_PLUGINS": None} == {**ours.environment, "VLLM_PLUGINS": None}
     assert re.fullmatch(r"[\d,|-]+", stock.environment["VLLM_CPU_OMP_THREADS_BIND"])
+
+
+def test_ours_is_not_measured_without_our_plugin(place: Place, tmp_path: Path) -> None:
+    assert engine("ours", tmp_path, place).arguments["plugin"] == "model.vllm_plugin"
+    assert engine("vllm_stock_int4", tmp_path, place).arguments["plugin"] == ""
+    with pytest.raises(RuntimeError, match=r"no plugin not\.a\.plugin"):
+        VllmEngine([], plugin="not.a.plugin").start()
 
 
 def test_the_arguments_begin_behind_the_module(place: Place, tmp_path: Path) -> None:
