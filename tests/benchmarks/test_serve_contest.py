@@ -90,3 +90,14 @@ def test_those_that_fit_are_loaded_together() -> None:
 def test_an_unknown_contender_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no contender 'nobody'; there are ours, llamacpp, "):
         run(report=print, contenders=["ours", "nobody"])
+
+
+def test_with_nothing_there_the_run_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOUCH_MODEL_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("VOUCH_BENCH_LLAMA_PYTHON", "/no/such/python")
+    said: list[str] = []
+    found = run(report=said.append, contenders=["transformers", "ours", "llamacpp", "ours_http"], rounds=1)
+    assert [row["name"] for row in found["rows"]] == ["ours", "llamacpp", "transformers", "ours_http"]
+    assert all(row["missing"] for row in found["rows"])
+    assert found["ratios"] == found["metrics"] == {}
+    assert "tokens a second" in said[-1]
