@@ -13,12 +13,13 @@ E experts, T tokens, K chosen.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from model.errors import RoutingRejected
 
-__all__ = ["BalanceState", "measured_load", "rebalance"]
+__all__ = ["BalanceState", "measured_load", "rebalance", "rebalance_layers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,27 @@ def rebalance(state: BalanceState, load: tuple[int, ...]) -> BalanceState:
     signs = [(total > count * len(load)) - (total < count * len(load)) for count in load]
     bias = tuple(value + state.speed * sign for value, sign in zip(state.bias, signs, strict=True))
     return replace(state, bias=bias, steps=state.steps + 1)
+
+
+def rebalance_layers(
+    biases: Sequence[Sequence[float]], load: Sequence[Sequence[int]], *, speed: float = 0.001
+) -> tuple[tuple[float, ...], ...]:
+    """Return the bias of each layer after a step, for `RoutingPolicy.bias_by_layer`.
+
+    Args:
+        biases: One row a layer, one number an expert; empty: no bias so far.
+        load: As many rows, as `model.vllm.load.read_load` gives them or the difference of two readings; a dense layer's
+            row of zeros moves nothing.
+        speed: How far one step moves a bias.
+
+    Raises:
+        RoutingRejected: the load is of another number of layers or experts, or a bias makes no sense.
+    """
+    before = biases or [(0.0,) * len(row) for row in load]
+    if len(before) != len(load):
+        raise RoutingRejected(
+            f"Loads of {len(load)} layers for biases of {len(before)}.", remedy="Measure the model of the policy."
+        )
+    return tuple(
+        rebalance(BalanceState(tuple(bias), speed), tuple(row)).bias for bias, row in zip(before, load, strict=True)
+    )

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeVar, get_args
 
 from model.capacity import capacity_of, place
@@ -125,6 +125,10 @@ class RoutingPolicy:
     def bias(self, layer: int) -> tuple[float, ...]:
         """Return the bias of a layer, one number an expert; empty where the policy has none."""
         return _of_layer(self.bias_by_layer, layer, "bias_by_layer") if self.bias_by_layer else ()
+
+    def of_layer(self, layer: int) -> RoutingPolicy:
+        """Return the policy of one layer alone: its top-k, and no bias, which a kernel is given beside the policy."""
+        return replace(self, top_k=self.chosen(layer), top_k_by_layer=(), bias_by_layer=())
 
     def domain(self, name: str) -> int:
         """Return the row of a domain's prior, or -1, which adds nothing, where the policy does not know it."""

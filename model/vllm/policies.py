@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from model.errors import RoutingRejected
@@ -24,10 +25,14 @@ from model.routing import DomainPrior, RoutingPolicy, check_inputs, route, with_
 from model.routing_file import overridden, read_fields
 from model.stock_routing import stock_policy
 
-__all__ = ["ROUTING", "choose", "routing_for"]
+__all__ = ["DOMAIN", "LOAD", "ROUTING", "changed_routing", "choose", "domain_fields", "load_path", "routing_for"]
 
 ROUTING: Final = "VOUCH_ROUTING"
 """The environment variable: vLLM starts its workers as processes of their own, and this reaches them all."""
+LOAD: Final = "VOUCH_ROUTING_LOAD"
+"""The environment variable that turns on the measuring of load (model.vllm.load): the path of its file."""
+DOMAIN: Final = "vouch_domain"
+"""The extra argument of a request that names its domain (model.vllm.domains)."""
 
 
 def routing_for(hf_config: Any, *, environ: Mapping[str, str] = os.environ) -> RoutingPolicy:
@@ -47,6 +52,40 @@ def routing_for(hf_config: Any, *, environ: Mapping[str, str] = os.environ) -> R
     policy = _with_domains(stock_policy(config), own.get("domains", []))
     policy = overridden(policy, own.get("routing", {}), layers=layers)
     return overridden(policy, read_fields(environ.get(ROUTING, "")), layers=layers)
+
+
+def changed_routing(hf_config: Any, *, environ: Mapping[str, str] = os.environ) -> RoutingPolicy | None:
+    """Return the policy of a model, or None where it is the routing that the model was trained with.
+
+    Args:
+        hf_config: As in `routing_for`.
+        environ: As there.
+
+    Raises:
+        RoutingRejected: as `routing_for`; but an architecture that is not known is refused only if a policy is given.
+    """
+    config = hf_config.to_dict()
+    if not environ.get(ROUTING, "").strip() and not config.get("vouch"):
+        return None
+    policy = routing_for(hf_config, environ=environ)
+    # priors without strength add nothing
+    plain = policy if policy.prior_strength else dataclasses.replace(policy, priors=(), default_domain="")
+    return None if plain == stock_policy(config) else policy
+
+
+def load_path(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where the measured load goes; None: it is not measured."""
+    named = environ.get(LOAD, "").strip()
+    return Path(named).expanduser() if named else None
+
+
+def domain_fields(domain: str) -> dict[str, Any]:
+    """Return the fields by which a request to vLLM's HTTP API says its domain.
+
+    The salt keeps the prefix cache of one domain from another's: the prior changes what every layer computes, so keys
+    and values of the same prompt differ between domains.
+    """
+    return {"vllm_xargs": {DOMAIN: domain}, "cache_salt": f"{DOMAIN}:{domain}"}
 
 
 def choose(

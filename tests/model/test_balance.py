@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.balance import BalanceState, measured_load, rebalance
+from model.balance import BalanceState, measured_load, rebalance, rebalance_layers
 from model.errors import RoutingRejected
 from model.routing import RoutingPolicy, route
 
@@ -70,3 +70,21 @@ def test_a_state_that_makes_no_sense_is_refused(bias: tuple[float, ...], speed: 
 def test_the_load_of_another_layer_is_refused() -> None:
     with pytest.raises(RoutingRejected, match="3 loads for 4 experts"):
         rebalance(BalanceState.even(4), (1, 2, 3))
+
+
+def test_all_layers_take_a_step_and_a_dense_one_stays() -> None:
+    load = ((0, 4, 2, 2), (0, 0, 0, 0), (9, 0, 0, 0))
+    first = rebalance_layers((), load, speed=0.5)
+    assert first == ((0.5, -0.5, 0.0, 0.0), (0.0,) * 4, (-0.5, 0.5, 0.5, 0.5))
+    assert rebalance_layers(first, load, speed=0.5)[0] == (1.0, -1.0, 0.0, 0.0)
+
+
+def test_the_biases_of_all_layers_are_a_policys() -> None:
+    policy = RoutingPolicy(experts=4, top_k=1, bias_by_layer=rebalance_layers((), ((8, 0, 0, 0),), speed=0.25))
+    assert route(torch.tensor([[0.4, 0.3, 0.2, 0.1]]), policy).experts.tolist() == [[1]]
+
+
+@pytest.mark.parametrize("biases", [((0.0, 0.0),), ((0.0,), (0.0,)), ((0.0, float("nan")), (0.0, 0.0))], ids=str)
+def test_loads_of_another_model_are_refused(biases: tuple[tuple[float, ...], ...]) -> None:
+    with pytest.raises(RoutingRejected):
+        rebalance_layers(biases, ((1, 2), (3, 4)))
