@@ -81,6 +81,14 @@ class VllmEngine:
             for reply in self._engine.step():
                 yield reply.request_id, list(reply.outputs[0].token_ids)
 
+    def trace(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> list[float]:
+        """Do as `generate` does while vLLM's profiler writes a trace; the arguments must name a folder for it."""
+        self._engine.start_profile()
+        try:
+            return self.generate(prompts, new_tokens)
+        finally:
+            self._engine.stop_profile()
+
     def stop(self) -> None:
         """End the engine's core."""
         self._engine.engine_core.shutdown()
