@@ -1,8 +1,14 @@
-"""A tiny random mixture of experts and rows that its domains can learn; made on the spot."""
+"""A tiny random mixture of experts and rows that its domains can learn; made on the spot.
+
+For the run in docs/training.md:
+
+    PYTHONPATH=. .venv/bin/python tests/model/training/tiny_moe.py DIR      writes DIR/base and DIR/rows.jsonl
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -98,3 +104,9 @@ def write_rows(path: Path, of: Sequence[TrainingRow]) -> Path:
     lines = [json.dumps({name: getattr(row, name) for name in fields}, ensure_ascii=False) for row in of]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    tiny_folder(target / "base")
+    write_rows(target / "rows.jsonl", rows(96))
