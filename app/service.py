@@ -20,6 +20,7 @@ from app.answering.pipeline import Pipeline
 from app.answering.types import Answer, Checked, Event, Finished
 from app.answering.verify import Verifier
 from app.embedders import common_words
+from app.engines import engine_for
 from app.errors import Forbidden, LedgerError
 from app.identity.keys import KeyStore
 from app.identity.permissions import Restricted
@@ -42,12 +43,8 @@ from app.storage.engine import connect
 from app.storage.migrate import upgrade
 from domains.contract import DomainError, DomainPlugin, Facilities, Question
 from domains.registry import Problem, Registry, load
-from model.catalog import card
-from model.client import chat_model
 from model.engine_state import ServedModel
 from model.errors import ModelNotReady
-from model.remote import RemoteEngine
-from model.serving import Engine
 from retrieval.embedding import TextEmbedder
 from retrieval.errors import RetrievalError
 from retrieval.types import EVERYTHING, Document, DocumentState, Scope
@@ -104,7 +101,7 @@ class Service:
             certify=self.publisher.certify,
             versions=self.versions,
             passages=settings.passages,
-            prompt_tokens=settings.context_tokens - settings.answer_tokens,
+            prompt_tokens=lambda: self.engine.context_tokens - settings.answer_tokens,
             max_question_chars=settings.max_question_chars,
             max_concurrent=settings.max_concurrent_answers,
             verifier=Verifier(common=common_words(self.index.embedders)),
@@ -316,13 +313,7 @@ class Service:
             if state.error is not None:
                 raise state.error
             raise ModelNotReady(f"The model is not ready: {state.detail}.", remedy="Try again in a moment.")
-        return chat_model(
-            url=self.engine.url,
-            api_key=self.engine.api_key,
-            model=self.engine.model_name,
-            max_tokens=self.settings.answer_tokens,
-            timeout_s=self.settings.model_timeout_s,
-        )
+        return self.engine.chat(max_tokens=self.settings.answer_tokens, timeout_s=self.settings.model_timeout_s)
 
 
 def _check_restricted(plugin: DomainPlugin) -> None:
@@ -332,18 +323,3 @@ def _check_restricted(plugin: DomainPlugin) -> None:
             f"It asks for permissions that do not exist: {', '.join(unknown)}.",
             remedy=f"Use one of: {', '.join(item.value for item in Permission)}.",
         )
-
-
-def engine_for(settings: Settings) -> ServedModel:
-    """Build the engine that the settings ask for, not yet started."""
-    if settings.model_url:
-        return RemoteEngine(settings.model_url, api_key=settings.model_api_key, model_name=settings.remote_model)
-    return Engine(
-        card(settings.model),
-        settings.model_dir,
-        offline=settings.offline,
-        context_tokens=settings.context_tokens,
-        kv_cache_gb=settings.kv_cache_gb,
-        threads=settings.model_threads,
-        log_path=settings.data_dir / "logs" / "vllm.log",
-    )

@@ -28,14 +28,20 @@ PREFIX: Final = "VOUCH_"
 ROOT: Final = Path(__file__).resolve().parents[1]
 """The project's folder, so that a command means the same from wherever it is called."""
 
-_NOT_SETTINGS: Final = frozenset({"VOUCH_CONFIG", "VOUCH_API_KEY", "VOUCH_PYTHON"})
-"""Read by the launcher or the command line, not part of the service's settings; `VOUCH_TEST_*` belongs to the tests."""
+_NOT_SETTINGS: Final = frozenset(
+    {"VOUCH_CONFIG", "VOUCH_API_KEY", "VOUCH_PYTHON", "VOUCH_ROUTING", "VOUCH_ROUTING_LOAD"}
+)
+"""Read by the launcher, the command line or vLLM (docs/routing.md), not part of the service's settings; `VOUCH_TEST_*`
+belongs to the tests."""
 
-_LISTS: Final = frozenset({"allowed_hosts", "embedders", "witness_urls", "witness_keys"})
+_LISTS: Final = frozenset(
+    {"allowed_hosts", "embedders", "replica_api_keys", "replica_urls", "witness_keys", "witness_urls"}
+)
 """Written with commas between the values."""
 
 _WEAK_SECRETS: Final = frozenset({"secret", "changeme", "change-me", "password", "admin", "default", "vouch", "test"})
 _LEAST_SECRET: Final = 32
+_LEAST_CONTEXT: Final = 1024
 _MOST_DAYS: Final = 36_525
 """A hundred years."""
 
@@ -79,14 +85,61 @@ class Settings(BaseSettings):
     remote_model: str = Field(default="", description="Name to ask `model_url` for; empty: the first that it lists.")
     model_api_key: str = Field(default="", repr=False, description="Key for `model_url`.")
     offline: bool = Field(default=False, description="Never use the network: not for weights either.")
-    context_tokens: int = Field(default=8192, ge=1024, le=131072, description="Longest prompt and reply, in tokens.")
+    model_checkpoint: Path | None = Field(
+        default=None,
+        description="A Hugging Face folder to serve in place of the catalog's model; its name is the model's.",
+    )
+    context_tokens: int = Field(
+        default=0,
+        ge=0,
+        le=131072,
+        description="Longest prompt and reply, in tokens; 0: as memory allows, up to 8192 on a CPU, 32768 on a GPU.",
+    )
     answer_tokens: int = Field(default=320, ge=16, le=4096, description="Longest reply, in tokens.")
     kv_cache_gb: float = Field(
-        default=1.0, gt=0, le=1024, description="Memory for vLLM's key-value cache on a CPU, in GiB."
+        default=0.0, ge=0, le=1024, description="Memory for vLLM's key-value cache, in GiB; 0: as memory allows."
+    )
+    model_sequences: int = Field(
+        default=0, ge=0, le=1024, description="Replies that vLLM computes at the same time; 0: 8 on a CPU, 64 on a GPU."
     )
     model_threads: int = Field(default=0, ge=0, le=1024, description="Cores for vLLM on a CPU; 0: all.")
+    model_drain_s: float = Field(
+        default=5.0, ge=0, le=600, description="Time that replies under way get to end when Vouch stops, in seconds."
+    )
     model_timeout_s: float = Field(
         default=300.0, gt=0, description="Longest silence of the model in a reply, in seconds."
+    )
+
+    # a model over several GPUs or hosts
+    tensor_parallel: int = Field(default=1, ge=1, le=64, description="GPUs that share every layer of the model.")
+    pipeline_parallel: int = Field(default=1, ge=1, le=64, description="Groups of layers, each on GPUs of its own.")
+    expert_parallel: bool = Field(
+        default=False, description="Whole experts on the GPUs of `tensor_parallel`, not a slice of each."
+    )
+    ray_address: str = Field(default="", description="Ray cluster that the GPUs are in, `HOST:PORT`; empty: this host.")
+
+    # several servers, or a small and a large model
+    replica_urls: tuple[str, ...] = Field(
+        default=(), description="More servers of the model of `model_url`; the least loaded one is asked."
+    )
+    replica_api_keys: tuple[str, ...] = Field(
+        default=(),
+        repr=False,
+        description="Their keys, in the order of `replica_urls`; empty: `model_api_key` for all.",
+    )
+    cascade_url: str = Field(
+        default="", description="Server of a larger model that is asked when the model is unsure; empty: there is none."
+    )
+    cascade_model: str = Field(default="", description="Name to ask `cascade_url` for; empty: the first that it lists.")
+    cascade_api_key: str = Field(default="", repr=False, description="Key for `cascade_url`.")
+    cascade_threshold: float = Field(
+        default=-0.5,
+        ge=-100,
+        le=0,
+        description="A reply whose tokens' mean log-probability, in nats, is below this is unsure; -100: none is.",
+    )
+    cascade_on_abstention: bool = Field(
+        default=True, description="Whether a reply that says that nothing was found is unsure."
     )
 
     # documents
@@ -205,6 +258,26 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _a_context_that_holds_a_reply(self) -> Self:
+        if 0 < self.context_tokens < _LEAST_CONTEXT:
+            raise ValueError(f"context_tokens: {self.context_tokens}; give at least {_LEAST_CONTEXT}, or 0")
+        return self
+
+    @model_validator(mode="after")
+    def _replicas_of_a_server(self) -> Self:
+        if self.replica_urls and not self.model_url:
+            raise ValueError("replica_urls: they serve the model of model_url, and none is given; set VOUCH_MODEL_URL")
+        if self.replica_api_keys and len(self.replica_api_keys) != len(self.replica_urls):
+            raise ValueError(
+                f"replica_api_keys: {len(self.replica_api_keys)} keys for {len(self.replica_urls)} servers;"
+                " give one for each, or none"
+            )
+        addresses = (self.model_url, *self.replica_urls, self.cascade_url)
+        if strange := [url for url in addresses if url and not url.startswith(("http://", "https://"))]:
+            raise ValueError(f"model_url, replica_urls, cascade_url: {strange[0]!r} is no http or https address")
+        return self
+
+    @model_validator(mode="after")
     def _an_address_for_milvus(self) -> Self:
         if self.vector_store == "milvus" and not self.milvus_uri:
             raise ValueError("milvus_uri: vector_store is 'milvus', and no address is given; set VOUCH_MILVUS_URI")
@@ -250,10 +323,11 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     environ = os.environ if environ is None else environ
     values = _from_file(environ) | _from_environment(environ) | overrides
     _refuse_unknown(values)
-    for name in ("data_dir", "model_dir", "checkpoint_dir"):
+    for name in ("data_dir", "model_dir", "checkpoint_dir", "model_checkpoint"):
         if values.get(name):
             values[name] = Path(values[name]).expanduser()
-    values["checkpoint_dir"] = values.get("checkpoint_dir") or None
+    for name in ("checkpoint_dir", "model_checkpoint"):
+        values[name] = values.get(name) or None
     values.setdefault("model_dir", Path("~/.cache/vouch/models").expanduser())
     try:
         return Settings(**values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import secrets
 import signal
@@ -66,7 +67,7 @@ def run(settings: Settings, *, quiet: bool = False) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=3,
+                timeout_graceful_shutdown=math.ceil(settings.model_drain_s),
                 timeout_keep_alive=30,
             )
         )

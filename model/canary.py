@@ -65,6 +65,7 @@ class Line:
 def record(folder: Path, *, prompts: Sequence[str] = PROMPTS) -> list[Line]:
     """Let the checkpoint in `folder` read the prompts, in transformers, in bfloat16 as it is stored.
 
+    On one thread, so that the order of sums, and with it the last bit, is the same at each build.
     Memory: the weights once, mapped from their files.
 
     Raises:
@@ -77,20 +78,30 @@ def record(folder: Path, *, prompts: Sequence[str] = PROMPTS) -> list[Line]:
     model = transformers.AutoModelForCausalLM.from_pretrained(
         folder, local_files_only=True, dtype="auto", low_cpu_mem_usage=True, use_safetensors=True
     ).eval()
-    lines = []
-    for prompt in prompts:
-        tokens = tokenizer(prompt).input_ids  # n
+    read = [tokenizer(prompt).input_ids for prompt in prompts]
+    longest = max(map(len, read))  # n; what is added on the right is seen by nothing on its left
+    batch = torch.tensor([tokens + tokens[-1:] * (longest - len(tokens)) for tokens in read])  # (B, n)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
         with torch.inference_mode():
-            logits = model(torch.tensor([tokens])).logits[0, :-1].float()  # (n - 1, V)
-        logprobs = logits.log_softmax(dim=-1)
-        of_tokens = logprobs.gather(1, torch.tensor(tokens[1:])[:, None])[:, 0]  # (n - 1,)
-        if not bool(of_tokens.isfinite().all()):
-            raise WeightsRejected(
-                "The bfloat16 model computes numbers that are not finite.", remedy="Fetch the weights anew."
-            )
-        rounded = tuple(round(value, _DIGITS) for value in of_tokens.tolist())
-        lines.append(Line(prompt, tuple(tokens), rounded, tuple(logprobs.argmax(dim=-1).tolist())))
-    return lines
+            logits = model(batch).logits  # (B, n, V)
+    finally:
+        torch.set_num_threads(threads)
+    return [_line(*given) for given in zip(prompts, read, logits, strict=True)]
+
+
+def _line(prompt: str, tokens: list[int], logits: Any) -> Line:
+    import torch
+
+    logprobs = logits[: len(tokens) - 1].float().log_softmax(dim=-1)  # (n - 1, V)
+    of_tokens = logprobs.gather(1, torch.tensor(tokens[1:])[:, None])[:, 0]  # (n - 1,)
+    if not bool(of_tokens.isfinite().all()):
+        raise WeightsRejected(
+            "The bfloat16 model computes numbers that are not finite.", remedy="Fetch the weights anew."
+        )
+    rounded = tuple(round(value, _DIGITS) for value in of_tokens.tolist())
+    return Line(prompt, tuple(tokens), rounded, tuple(logprobs.argmax(dim=-1).tolist()))
 
 
 def write(folder: Path, lines: Sequence[Line]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessageChunk, BaseMessage
 
-__all__ = ["chat_model", "stream_text"]
+__all__ = ["chat_model", "stream_text", "translated"]
 
 _CONNECT_S: Final = 5.0
 _TOO_LONG: Final = ("maximum context length", "context_length_exceeded", "max_model_len")
@@ -103,7 +103,7 @@ async def stream_text(chat: BaseChatModel, messages: Sequence[BaseMessage], **kw
     except ModelError:
         raise
     except Exception as error:  # any chat model may stand here, and raise whatever it likes
-        raise _translated(error, started=started) from error
+        raise translated(error, started=started) from error
     finally:
         await chunks.aclose()
     if remote and not ended:  # vLLM died politely: the connection was closed as after a whole reply
@@ -114,9 +114,17 @@ def _text_of(chunk: AIMessageChunk) -> str:
     return chunk.content if isinstance(chunk.content, str) else str(chunk.text)
 
 
-def _translated(error: Exception, *, started: bool) -> ModelError:
-    """Give a foreign error its place in our tree. Its text is dropped: servers quote prompts in theirs."""
+def translated(error: Exception, *, started: bool) -> ModelError:
+    """Give a foreign error its place in our tree. Its text is dropped: servers quote prompts in theirs.
+
+    Args:
+        error: What a chat model raised.
+        started: Whether part of the reply was there before.
+    """
     import openai
+
+    if isinstance(error, ModelError):
+        return error
 
     if isinstance(error, openai.APIStatusError):
         return _status_error(error)

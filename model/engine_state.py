@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from model.errors import ModelError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 __all__ = ["EngineState", "ServedModel", "Stage"]
 
@@ -51,8 +54,20 @@ class ServedModel(Protocol):
         """Name to ask for."""
 
     @property
+    def context_tokens(self) -> int:
+        """Longest prompt and reply together, in tokens, as far as it is known."""
+
+    @property
     def identity(self) -> dict[str, str]:
         """What answers, for the record: model, checkpoint digest, engine and its version, quantization."""
+
+    def chat(self, *, max_tokens: int, timeout_s: float) -> BaseChatModel:
+        """Return a chat model that asks it, at temperature 0.
+
+        Args:
+            max_tokens: Longest reply, in tokens.
+            timeout_s: Longest silence, before and in a reply, in seconds.
+        """
 
     def start(self) -> None:
         """Begin; returns at once."""

@@ -19,7 +19,7 @@ from model.errors import NotEnoughMemory, ServingFailed
 from model.footprint import Footprint, Shape, footprint
 from model.machine import Machine, look
 
-__all__ = ["Parallel", "Plan", "Wishes", "choose_form", "default_form", "plan"]
+__all__ = ["DEFAULT_CONTEXT", "Parallel", "Plan", "Wishes", "choose_form", "default_form", "plan"]
 
 _GB: Final = 1_000_000_000
 _SHARE: Final = 0.9
@@ -28,7 +28,8 @@ _BYTES_A_PARAMETER: Final = {"int4": 1.0, "w8a8": 1.5, "moe": 2.5, "bf16": 2.0}
 """Weights in memory for each parameter of the dense base, before there are files: with experts and bfloat16 parts."""
 _LEAST_CONTEXT: Final = 2048
 """Under this an answer's passages do not fit; a shorter context has to be asked for."""
-_CONTEXT: Final = {"cpu": 8192, "cuda": 32768}
+DEFAULT_CONTEXT: Final = 8192
+_CONTEXT: Final = {"cpu": DEFAULT_CONTEXT, "cuda": 32768}
 """Longest context that nobody asked for. A CPU reads some hundred tokens a second: a longer prompt takes a minute."""
 _SEQUENCES: Final = {"cpu": 8, "cuda": 64}
 """Replies at the same time. The service answers eight questions at once by default; on a GPU more cost little."""

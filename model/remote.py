@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import structlog
 
 from model._state_cell import StateCell
+from model.client import chat_model
 from model.engine_state import EngineState
 from model.errors import ModelError, ModelRefused, ServingFailed
+from model.plan import DEFAULT_CONTEXT
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 __all__ = ["RemoteEngine"]
 
@@ -25,15 +30,20 @@ class RemoteEngine:
         url: Base address, with or without ``/v1`` at its end, as the server has it.
         api_key: Key to send along; may be empty.
         model_name: Name to ask for; empty: the first that the server lists.
+        context_tokens: Longest prompt and reply together, in tokens; 0: what the server says, as vLLM does.
         every_s: Seconds between two probes.
 
     Not covered: which weights answer. The record says that the server was a remote one.
     """
 
-    def __init__(self, url: str, *, api_key: str = "", model_name: str = "", every_s: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, api_key: str = "", model_name: str = "", context_tokens: int = 0, every_s: float = 10.0
+    ) -> None:
         self._url = url.rstrip("/")
         self._api_key = api_key
         self._model = model_name
+        self._wanted_context = context_tokens
+        self._said_context = 0
         self._every_s = every_s
         self._cell = StateCell()
         self._stopping = threading.Event()
@@ -60,6 +70,12 @@ class RemoteEngine:
         return self._model
 
     @property
+    def context_tokens(self) -> int:
+        """What was asked for, but no more than the server says that it takes."""
+        wanted, said = self._wanted_context, self._said_context
+        return min(wanted, said) if wanted and said else wanted or said or DEFAULT_CONTEXT
+
+    @property
     def identity(self) -> dict[str, str]:
         """What answers, for the record: a remote server's word, no digest."""
         return {
@@ -68,6 +84,12 @@ class RemoteEngine:
             "quantization": "",
             "engine": f"remote {httpx.URL(self._url).host}",
         }
+
+    def chat(self, *, max_tokens: int, timeout_s: float) -> BaseChatModel:
+        """Return a chat model that asks it, at temperature 0."""
+        return chat_model(
+            url=self.url, api_key=self.api_key, model=self.model_name, max_tokens=max_tokens, timeout_s=timeout_s
+        )
 
     def start(self) -> None:
         """Begin to probe; returns at once. A second call does nothing."""
@@ -108,7 +130,8 @@ class RemoteEngine:
         try:
             reply = client.get(f"{self._url}/models")
             reply.raise_for_status()
-            names = _names(reply.json())
+            listed = reply.json()
+            names = _names(listed)
         except httpx.HTTPStatusError as error:
             return _status_state(error.response.status_code)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -122,7 +145,14 @@ class RemoteEngine:
             return _failed(
                 ModelRefused(f"The model server has no {self._model!r}.", remedy=f"Set VOUCH_MODEL to one of: {known}.")
             )
+        self._said_context = _context(listed, self._model)
         return EngineState("ready")
+
+
+def _context(listed: Any, model: str) -> int:
+    """Return the context that a server says a model has (``max_model_len`` of vLLM); 0 when it says nothing."""
+    said = next(entry.get("max_model_len") for entry in listed["data"] if str(entry["id"]) == model)
+    return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else 0
 
 
 def _names(listed: Any) -> list[str]:

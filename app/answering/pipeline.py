@@ -95,7 +95,7 @@ class Pipeline:
         certify: Callable[[Receipt], Receipt] = lambda receipt: receipt,
         expand: Callable[[list[Evidence], Scope], list[Evidence]] = lambda found, _scope: found,
         passages: int = 5,
-        prompt_tokens: int = 6000,
+        prompt_tokens: Callable[[], int] = lambda: 6000,
         max_question_chars: int = 8000,
         max_concurrent: int = 8,
         count_tokens: Callable[[str], int] = estimate_tokens,
@@ -113,7 +113,7 @@ class Pipeline:
             certify: Adds the proof and the signed checkpoint to the receipt of an answer; called in a thread.
             expand: Adds to what was found what stands around it, as evidence of its own; called in a thread.
             passages: Passages that are searched for.
-            prompt_tokens: Most tokens of a prompt.
+            prompt_tokens: Gives the most tokens of a prompt, which the model's memory decides.
             max_question_chars: Longest question.
             max_concurrent: Questions answered at the same time.
             count_tokens: Counts the tokens of a text, not too low.
@@ -200,7 +200,7 @@ class Pipeline:
             asked,
             numbered(made, found),
             language=question.language,
-            budget=self._prompt_tokens,
+            budget=self._prompt_tokens(),
             instructions=preparation.instructions,
             count=self._count_tokens,
         )

@@ -15,10 +15,12 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
+from langchain_core.language_models import BaseChatModel
 
 from app.api.application import create
 from app.service import Service
 from app.settings import load
+from model.client import chat_model
 from model.engine_state import EngineState
 from retrieval.lexical import tokenize
 from tests.scripted_chat import ScriptedChat
@@ -48,7 +50,13 @@ class StillEngine:
     url: str = "http://127.0.0.1:9/v1"
     api_key: str = "none"
     model_name: str = "scripted"
+    context_tokens: int = 8192
     identity: dict[str, str] = field(default_factory=lambda: {"model": "scripted"})
+
+    def chat(self, *, max_tokens: int, timeout_s: float) -> BaseChatModel:
+        return chat_model(
+            url=self.url, api_key=self.api_key, model=self.model_name, max_tokens=max_tokens, timeout_s=timeout_s
+        )
 
     def start(self) -> None:
         pass

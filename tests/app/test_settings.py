@@ -44,7 +44,17 @@ def test_a_home_folder_is_understood() -> None:
         ({"VOUCH_PORT": "many"}, "VOUCH_PORT"),
         ({"VOUCH_PORT": "70000"}, "VOUCH_PORT"),
         ({"VOUCH_AUTH": "none"}, "VOUCH_AUTH"),
-        ({"VOUCH_KV_CACHE_GB": "0"}, "VOUCH_KV_CACHE_GB"),
+        ({"VOUCH_KV_CACHE_GB": "-1"}, "VOUCH_KV_CACHE_GB"),
+        ({"VOUCH_CONTEXT_TOKENS": "512"}, "give at least 1024, or 0"),
+        ({"VOUCH_REPLICA_URLS": "http://b/v1"}, "set VOUCH_MODEL_URL"),
+        ({"VOUCH_MODEL_URL": "localhost:8000/v1"}, "'localhost:8000/v1' is no http or https address"),
+        ({"VOUCH_MODEL_URL": "http://a/v1", "VOUCH_REPLICA_URLS": "b"}, "'b' is no http or https address"),
+        (
+            {"VOUCH_MODEL_URL": "http://a/v1", "VOUCH_REPLICA_URLS": "http://b/v1", "VOUCH_REPLICA_API_KEYS": "x,y"},
+            "2 keys for 1 servers",
+        ),
+        ({"VOUCH_CASCADE_THRESHOLD": "0.5"}, "VOUCH_CASCADE_THRESHOLD"),
+        ({"VOUCH_TENSOR_PARALLEL": "0"}, "VOUCH_TENSOR_PARALLEL"),
         ({"VOUCH_LOG_LEVEL": "loud"}, "VOUCH_LOG_LEVEL"),
     ],
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from model import canary
 from model.catalog import ModelCard, card
 from model.quantize import quantize
 from model.serving import Engine
@@ -36,19 +38,18 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_int8(tiny_checkpoint: Path) -> Path:
     folder = tiny_checkpoint.with_name("w8a8")
     quantize(tiny_checkpoint, folder, report=lambda _: None)
+    canary.write(folder, canary.record(tiny_checkpoint))
     return folder
 
 
-def tiny_engine(checkpoint: Path, folder: Path, *, model: ModelCard | None = None) -> Engine:
+def tiny_engine(checkpoint: Path, folder: Path, *, model: ModelCard | None = None, **options: Any) -> Engine:
     return Engine(
         model or card("qwen2.5-coder-0.5b-instruct"),
         folder / "models",
         offline=True,
-        context_tokens=2048,
-        kv_cache_gb=0.0625,
-        threads=0,
         log_path=folder / "engine.log",
         checkpoint=checkpoint,
+        **{"context_tokens": 2048, "kv_cache_gb": 0.0625} | options,
     )
 
 

@@ -23,10 +23,14 @@ class Script:
     asked: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     url: str = ""
     silence: threading.Event | None = None
+    logprob: float | None = None
+    """What each piece says of its one token."""
 
 
-def _chunk(piece: str, finish: str | None = None) -> bytes:
+def _chunk(piece: str, finish: str | None = None, logprob: float | None = None) -> bytes:
     choice: dict[str, Any] = {"index": 0, "delta": {"content": piece}, "finish_reason": finish}
+    if logprob is not None and piece:
+        choice["logprobs"] = {"content": [{"token": piece, "logprob": logprob, "top_logprobs": []}]}
     body = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
     return f"data: {json.dumps(body)}\n\n".encode()
 
@@ -64,7 +68,7 @@ def misbehaving() -> Iterator[Script]:
 
         def _stream(self) -> None:
             for piece in script.pieces:
-                self.wfile.write(_chunk(piece))
+                self.wfile.write(_chunk(piece, logprob=script.logprob))
             self.wfile.flush()
             if script.silence is not None:
                 script.silence.wait(30)

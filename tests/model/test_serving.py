@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,12 +14,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from langchain_core.messages import HumanMessage
 
+from model import canary
 from model._children import session_members
+from model.allow_list import ALLOWED
 from model.catalog import card
 from model.client import chat_model, stream_text
 from model.engine_state import EngineState
@@ -111,18 +115,102 @@ def test_the_key_is_asked_for_and_on_no_command_line(engine: Engine) -> None:
         assert engine.api_key.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def routes(engine: Engine) -> set[tuple[str, str]]:
+    """Every route of the running vLLM, as it lists them itself when it starts."""
+    listed = re.findall(r"Route: (\S+), Methods: (.+)", engine._log_path.read_text(errors="replace"))
+    return {(method.strip(), path) for path, methods in listed for method in methods.split(",")}
+
+
+def test_of_all_routes_of_vllm_only_the_listed_ones_answer(engine: Engine) -> None:
+    root = engine.url.removesuffix("/v1")
+    walked = routes(engine) | {("GET", path) for path in ("/docs", "/redoc", "/openapi.json", "/")}
+    assert len(walked) > 20, walked
+    assert {("POST", "/invocations"), ("POST", "/tokenize"), ("POST", "/v1/responses")} <= walked
+    with httpx.Client(trust_env=False, timeout=60) as client:
+        for method, path in sorted(walked | ALLOWED):
+            place = root + re.sub(r"\{[^}]*\}", "x", path)
+            with_key = client.request(method, place, headers=key(engine), json={} if method == "POST" else None)
+            without = client.request(method, place, json={} if method == "POST" else None)
+            if (method, path) in ALLOWED:
+                assert with_key.status_code in {200, 400}, (method, path, with_key.text)
+                assert without.status_code == (401 if path.startswith("/v1") else 200), (method, path)
+            else:
+                assert [with_key.status_code, without.status_code] == [404, 404], (method, path)
+                assert with_key.json()["error"]["code"] == "no_such_route"
+
+
+def test_without_the_gate_the_model_would_be_open_to_whoever_has_no_key(engine: Engine) -> None:
+    """The other side: what the gate closes is reachable in vLLM itself, which guards /v1 alone."""
+    unguarded = {path for _, path in routes(engine) - ALLOWED if not path.startswith(("/v1", "/v2", "/inference"))}
+    assert {"/invocations", "/tokenize", "/generative_scoring"} & unguarded
+
+
 @pytest.mark.parametrize(
-    ("method", "path"),
+    "fields",
     [
-        *(("POST", path) for path in ("/invocations", "/tokenize", "/v1/responses", "/scale_elastic_ep")),
-        *(("GET", path) for path in ("/docs", "/version", "/openapi.json")),
+        {"n": 100},
+        {"chat_template": "{% for i in range(10**9) %}{% endfor %}"},
+        {"structured_outputs": {"regex": "((a{1000}){1000}){1000}"}},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1"}}]}]},
+        {"vllm_xargs": {"x": 1}},
     ],
 )
-def test_other_routes_of_vllm_do_not_exist(engine: Engine, method: str, path: str) -> None:
-    url = f"{engine.url.removesuffix('/v1')}{path}"
-    answer = httpx.request(method, url, headers=key(engine), trust_env=False)
-    assert answer.status_code == 404
-    assert answer.json()["error"]["code"] == "no_such_route"
+def test_what_asks_for_too_much_is_refused_and_the_next_is_answered(engine: Engine, fields: dict[str, Any]) -> None:
+    body = {"model": engine.model_name, "messages": [{"role": "user", "content": "?"}], "max_tokens": 1}
+    url = f"{engine.url}/chat/completions"
+    with httpx.Client(trust_env=False, timeout=60, headers=key(engine)) as client:
+        refused = client.post(url, json=body | fields)
+        assert refused.status_code == 400
+        assert refused.json()["error"]["code"] == "limit_exceeded"
+        assert client.post(url, json=body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("constraint", "pattern"),
+    [
+        ({"regex": r"[0-9]{4}-[0-9]{2}"}, r"[0-9]{4}-[0-9]{2}"),
+        ({"choice": ["supported", "contradicted"]}, "supported|contradicted"),
+        ({"grammar": 'root ::= "SELECT " [a-c] ";"'}, "SELECT [a-c];"),
+        ({"json": {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}}, r"\{.*"),
+    ],
+)
+def test_what_is_within_the_limits_constrains_the_reply(
+    engine: Engine, constraint: dict[str, Any], pattern: str
+) -> None:
+    body = {"model": engine.model_name, "prompt": "The year", "max_tokens": 40, "structured_outputs": constraint}
+    reply = httpx.post(f"{engine.url}/completions", json=body, headers=key(engine), trust_env=False, timeout=120)
+    assert reply.status_code == 200, reply.text
+    assert re.match(pattern, reply.json()["choices"][0]["text"])
+
+
+def test_it_batches_continuously_reads_in_chunks_and_reuses_prefixes(engine: Engine) -> None:
+    log = engine._log_path.read_text(errors="replace")
+    assert "enable_prefix_caching=True" in log
+    assert "enable_chunked_prefill=True" in log
+    metrics = httpx.get(f"{engine.url.removesuffix('/v1')}/metrics", trust_env=False).text
+    before = hits(metrics)
+    prompt = "Every claim is checked against the passage that it cites. " * 20
+    for _ in range(2):
+        ask(engine, prompt, max_tokens=1)
+    assert hits(httpx.get(f"{engine.url.removesuffix('/v1')}/metrics", trust_env=False).text) > before
+
+
+def hits(metrics: str) -> float:
+    return float(re.findall(r"^vllm:prefix_cache_hits_total\{.*\} (\S+)$", metrics, re.MULTILINE)[0])
+
+
+def test_the_canary_was_asked_before_it_was_ready(engine: Engine, tiny_int8: Path) -> None:
+    lines = canary.read(tiny_int8)
+    reply = httpx.post(
+        f"{engine.url}/completions",
+        json=canary.request(engine.model_name, lines),
+        headers=key(engine),
+        trust_env=False,
+        timeout=120,
+    ).json()
+    drift, agreement = canary.compare(lines, reply)
+    assert drift < canary.DRIFT / 4
+    assert agreement > canary.AGREEMENT
 
 
 def test_it_listens_on_loopback_alone(engine: Engine) -> None:
