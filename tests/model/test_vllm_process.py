@@ -1,9 +1,12 @@
-"""The command line and the environment that vLLM is started with; on one GPU, on several, on several hosts, on a CPU."""
+"""The command line and the environment that vLLM is started with: on a CPU, a GPU, several, several hosts."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,18 +104,28 @@ def test_qwen3_30b_a3b_over_two_hosts_in_a_ray_cluster() -> None:
     assert _environment(GPU).get("RAY_ADDRESS") == os.environ.get("RAY_ADDRESS")
 
 
-def test_vllm_itself_takes_these_words() -> None:
-    """Its own parser reads each command line; it knows every option by this name."""
-    from vllm.entrypoints.launchers.cli_args import make_arg_parser
-    from vllm.utils.argparse_utils import FlexibleArgumentParser
+PARSE = """
+import json, sys
+from vllm.entrypoints.launchers.cli_args import make_arg_parser
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+parser = make_arg_parser(FlexibleArgumentParser())
+for line in sys.stdin:
+    read = parser.parse_args(json.loads(line))
+    spread = read.tensor_parallel_size, read.pipeline_parallel_size, read.enable_expert_parallel
+    print("read", read.max_num_seqs, *spread)
+"""
 
-    parser = make_arg_parser(FlexibleArgumentParser())
+
+def test_vllm_itself_takes_these_words() -> None:
+    """Its own parser, in a process of its own, knows every option by the name that we give it."""
     spread = Parallel(tensor=4, pipeline=2, expert=True, ray_address="head:6379")
-    for given in (CPU, GPU, dataclasses.replace(GPU, kv_cache_gb=1.0, parallel=spread)):
-        read = parser.parse_args(_command(given)[3:])
-        assert read.max_num_seqs == 3
-        assert read.tensor_parallel_size == given.parallel.tensor
-        assert read.enable_expert_parallel is given.parallel.expert
+    given = (CPU, GPU, dataclasses.replace(GPU, kv_cache_gb=1.0, parallel=spread))
+    lines = "".join(f"{json.dumps(_command(options)[3:])}\n" for options in given)
+    command = [sys.executable, "-W", "ignore", "-c", PARSE]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    read = [line for line in done.stdout.splitlines() if line.startswith("read")]
+    assert read == ["read 3 1 1 False", "read 3 1 1 False", "read 3 4 2 True"]
 
 
 # how many replies are under way
