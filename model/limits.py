@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from model.grammar_limits import response_format, structured_outputs
 from model.request_checks import Check, LimitExceeded, boolean, in_list, integer, number, one_of, text
+from model.vllm.policies import DOMAIN, domain_fields
 
 __all__ = ["BODY_BYTES", "LimitExceeded", "check_request"]
 
@@ -35,6 +36,12 @@ SCORED_CHARACTERS: Final = 2_048
 _INT64: Final = 1 << 63
 _TOKENS: Final = 131_072
 _TOKEN_ID: Final = integer(0, 1 << 24)
+
+
+def _domain(name: str, value: Any) -> None:
+    if not isinstance(value, Mapping) or set(value) != {DOMAIN}:
+        raise LimitExceeded(name, f"{name} holds something other than {DOMAIN}.", f'Give {{"{DOMAIN}": NAME}} alone.')
+    text(64)(f"{name}.{DOMAIN}", value[DOMAIN])
 
 
 def _logit_bias(name: str, value: Any) -> None:
@@ -115,6 +122,7 @@ _COMMON: Final[Mapping[str, Check]] = {
     "stream_options": _stream_options,
     "user": text(256),
     "cache_salt": text(128),
+    "vllm_xargs": _domain,
     "n": integer(1, REPLIES),
     "max_tokens": integer(0, REPLY_TOKENS),
     "min_tokens": integer(0, REPLY_TOKENS),
@@ -177,8 +185,19 @@ def check_request(path: str, body: bytes) -> None:
             raise LimitExceeded(name, "This field is not taken here.", "Leave it out; docs/serving.md lists all.")
         if value is not None:
             fields[name](name, value)
+    _check_domain(request)
     if path == "/v1/completions":
         _check_together(request)
+
+
+def _check_domain(request: Mapping[str, Any]) -> None:
+    """Check that the cached keys and values of a domain, which differ from another's, are kept for it alone."""
+    salt, extra = request.get("cache_salt") or "", request.get("vllm_xargs")
+    expected = domain_fields(extra[DOMAIN])["cache_salt"] if extra else ""
+    if (expected or salt.startswith(f"{DOMAIN}:")) and salt != expected:
+        raise LimitExceeded(
+            "cache_salt", "The salt is not that of the request's domain.", f'It is "{DOMAIN}:" and the domain\'s name.'
+        )
 
 
 def _check_together(request: Mapping[str, Any]) -> None:

@@ -148,6 +148,7 @@ def test_a_websocket_is_closed_and_the_servers_life_is_passed_on() -> None:
         {"structured_outputs": {"grammar": 'root ::= "SELECT (" name "((((((((((((((((((((" | "x"\nname ::= [a-z]+'}},
         {"structured_outputs": {"json": '{"type": "string", "maxLength": 4096, "pattern": "^[A-Z]{3}$"}'}},
         {"max_tokens": None, "stop": None, "response_format": None, "n": None},
+        {"vllm_xargs": {"vouch_domain": "legal"}, "cache_salt": "vouch_domain:legal"},
     ],
 )  # fmt: skip
 def test_what_is_within_the_limits_arrives_as_it_was_sent(fields: dict[str, Any]) -> None:
@@ -181,6 +182,14 @@ def test_a_body_in_pieces_arrives_whole() -> None:
 
 
 LARGE: list[dict[str, Any]] = [
+    {"cache_salt": None, "vllm_xargs": {"vouch_domain": "legal"}},
+    {"cache_salt": "vouch_domain:medical", "vllm_xargs": {"vouch_domain": "legal"}},
+    {"cache_salt": "vouch_domain:legal"},
+    {"vllm_xargs": {"vouch_domain": "x" * 65}, "cache_salt": "vouch_domain:" + "x" * 65},
+    {"vllm_xargs": {"vouch_domain": 3}, "cache_salt": "vouch_domain:3"},
+    {"vllm_xargs": {"vouch_domain": "legal", "kv_transfer_params": "x"}, "cache_salt": "vouch_domain:legal"},
+    {"vllm_xargs": {}},
+    {"vllm_xargs": "legal"},
     {"n": 9},
     {"n": 0},
     {"n": 16384},

@@ -249,6 +249,16 @@ def test_layers_may_choose_different_numbers() -> None:
         route(noise(3, 5), policy, layer=2)
 
 
+def test_one_layers_policy_routes_as_the_whole_one_does() -> None:
+    policy = RoutingPolicy(experts=5, top_k=2, top_k_by_layer=(1, 4), bias_by_layer=((0.0,) * 5, (0, 0, 0.9, 0, 0)))
+    logits = noise(7, 5)
+    alone = policy.of_layer(1)
+    assert (alone.top_k, alone.top_k_by_layer, alone.bias_by_layer) == (4, (), ())
+    whole, parts = route(logits, policy, layer=1), route(logits, alone, bias=torch.tensor(policy.bias(1)))
+    assert torch.equal(whole.experts, parts.experts)
+    assert torch.equal(whole.weights, parts.weights)
+
+
 def test_all_experts_chosen_is_the_whole_distribution() -> None:
     logits = noise(11, 5)
     routing = route(logits, RoutingPolicy(experts=5, top_k=5, renormalize=False))

@@ -11,11 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import DeepseekV2Config, Qwen2MoeConfig, Qwen3MoeConfig
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import DeepseekV2Config, PhimoeConfig, Qwen2MoeConfig, Qwen3MoeConfig
 
 from model.errors import RoutingRejected
 from model.routing import DomainPrior, RoutingPolicy, route
-from model.vllm.policies import ROUTING, choose, routing_for
+from model.vllm.policies import ROUTING, changed_routing, choose, load_path, routing_for
 
 LAYERS = 3
 ROUNDING = {"rtol": 1e-5, "atol": 1e-7}  # a softmax over K instead of one over E and a division
@@ -128,7 +129,34 @@ def test_a_checkpoint_whose_key_makes_no_sense_is_refused(key: Any) -> None:
 
 def test_an_unknown_architecture_is_refused() -> None:
     with pytest.raises(RoutingRejected, match="phimoe"):
-        routing_for(qwen2(model_type="phimoe"), environ={})
+        routing_for(PhimoeConfig(), environ={})
+
+
+@pytest.mark.parametrize("source", ["", " ", "{}", '{"temperature": 1.0}', '{"priors": {"legal": [1,0,0,0,0,0,0,0]}}'])
+def test_a_policy_that_changes_nothing_is_none(source: str) -> None:
+    assert changed_routing(qwen2(), environ={ROUTING: source}) is None
+    assert changed_routing(qwen2(vouch={"domains": ["a", "b"]}), environ={ROUTING: source}) is None
+
+
+def test_a_policy_that_changes_something_is_given() -> None:
+    assert changed_routing(qwen2(), environ={ROUTING: '{"top_k": 3}'}) == RoutingPolicy(experts=8, top_k=3)
+    own = qwen2(vouch={"domains": ["a", "b"], "routing": {"prior_strength": 1.0}})
+    changed = changed_routing(own, environ={})
+    assert changed is not None
+    assert [prior.domain for prior in changed.priors] == ["a", "b"]
+
+
+def test_an_unknown_architecture_is_left_alone_unless_a_policy_is_given() -> None:
+    config = PhimoeConfig()
+    assert changed_routing(config, environ={}) is None
+    with pytest.raises(RoutingRejected, match="phimoe"):
+        changed_routing(config, environ={ROUTING: "{}"})
+
+
+def test_load_is_measured_only_where_a_file_is_named() -> None:
+    assert load_path({}) is None
+    assert load_path({"VOUCH_ROUTING_LOAD": " "}) is None
+    assert load_path({"VOUCH_ROUTING_LOAD": "/tmp/load.npy"}) == Path("/tmp/load.npy")
 
 
 def test_a_capacity_that_is_asked_for_is_given() -> None:
@@ -194,6 +222,29 @@ def test_a_token_does_not_depend_on_its_batch(together: int, policy: RoutingPoli
         alone = choose(logits[token : token + 1], policy, layer=0)
         assert torch.equal(alone[0][0], weights[token])
         assert torch.equal(alone[1][0], experts[token])
+
+
+class Operations(TorchDispatchMode):
+    """Counts what PyTorch is asked to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("fields", "most"), [({}, 8), ({"temperature": 0.5, "scaling": 2.0}, 9)])
+def test_the_hot_path_is_a_handful_of_operations(fields: dict[str, Any], most: int) -> None:
+    policy, logits = RoutingPolicy(experts=8, top_k=2, **fields), torch.zeros(1, 8, dtype=torch.bfloat16)
+    with Operations() as fast:
+        choose(logits, policy, layer=0)
+    with Operations() as reference:
+        route(logits, policy)
+    assert fast.count <= most
+    assert 2 * fast.count <= reference.count + 1
 
 
 def test_logits_that_underflow_still_choose_by_themselves() -> None:

@@ -48,7 +48,7 @@ def qwen3_moe(folder: Path) -> Path:
 
 
 def deepseek_v2(folder: Path) -> Path:
-    """One dense layer and two with experts in four groups; the heads have a size that vLLM's MLA takes, 256 + 64."""
+    """One dense layer and two with experts in four groups; heads of a size that vLLM computes on a CPU, 512 + 64."""
     config = DeepseekV2Config(
         **COMMON,
         num_hidden_layers=3,
@@ -61,7 +61,7 @@ def deepseek_v2(folder: Path) -> Path:
         norm_topk_prob=False,
         routed_scaling_factor=1.5,
         first_k_dense_replace=1,
-        kv_lora_rank=256,
+        kv_lora_rank=512,
         q_lora_rank=None,
         qk_rope_head_dim=64,
         qk_nope_head_dim=32,
