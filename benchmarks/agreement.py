@@ -37,7 +37,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 _TOKENS: Final = 32
 _FORMS: Final = ("{}", "请用中文回答：{}")
 _REFERENCE: Final = "vllm_stock_bf16"
-_WAIT_S: Final = 300.0
+_WAIT_S: Final = 900.0
 
 Replies = Sequence[Sequence[int]]
 

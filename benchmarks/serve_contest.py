@@ -12,13 +12,13 @@ from typing import Final
 
 from benchmarks.serve_contender import MEASURES, Measure, prompts
 from benchmarks.serve_figures import Outcome
-from benchmarks.serve_load import elsewhere
+from benchmarks.serve_load import elsewhere, resident_gb
 from benchmarks.serve_worker import ContenderFailed, Entrant, Worker
 
 __all__ = ["contest", "goes"]
 
 _WARM_UP: Final = Measure("warm_up", batch=8, prompt_tokens=32, first=1, last=3)
-_START_S: Final = 300.0
+_START_S: Final = 600.0
 _ANSWER_S: Final = 180.0
 _SPARE_GB: Final = 2.0
 """Memory that is left to the rest of the machine."""
@@ -57,6 +57,8 @@ def contest(entrants: Sequence[Entrant], folder: Path, *, rounds: int, report: R
         for number in range(1, rounds + 1):
             for measure in MEASURES:
                 _turns(measure, number, started, outcomes, report)
+        for name, (_, sessions) in started.items():
+            outcomes[name].memory_gb = resident_gb(sessions)
     finally:
         for worker in workers:
             worker.end()

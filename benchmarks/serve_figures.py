@@ -35,6 +35,7 @@ class Outcome:
         version: What it is, as it says itself.
         start_s: Seconds from the start of its process until it was loaded.
         ready_s: Seconds from the start of the server to its first answer, of one that is served.
+        memory_gb: What its processes hold after the last round, in GiB.
         speeds: Tokens a second by measure, one a round; None where a round failed.
         elsewhere: Share of the machine that went elsewhere, by measure, one a round.
         failure: Why it has no figures, or not all.
@@ -44,6 +45,7 @@ class Outcome:
     version: str = ""
     start_s: float | None = None
     ready_s: float | None = None
+    memory_gb: float | None = None
     speeds: dict[str, list[float | None]] = field(default_factory=dict)
     elsewhere: dict[str, list[float]] = field(default_factory=dict)
     failure: str = ""
@@ -56,8 +58,9 @@ class Outcome:
     def row(self) -> dict[str, Any]:
         """Return it as a row of the result: medians, and of each the least and the greatest round."""
         row: dict[str, Any] = {"name": self.name, "version": self.version, "start_s": _round(self.start_s)}
-        if self.ready_s is not None:
-            row["ready_s"] = _round(self.ready_s)
+        for name, value in (("ready_s", self.ready_s), ("memory_gb", self.memory_gb)):
+            if value is not None:
+                row[name] = _round(value)
         for measure in MEASURES:
             found = [speed for speed in self.speeds.get(measure.name, []) if speed is not None]
             if found:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 __all__ = ["Served"]
 
-_START_S: Final = 300.0
+_START_S: Final = 600.0
 _ANSWER_S: Final = 300.0
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from model._children import session_members
 
-__all__ = ["elsewhere", "free_gb"]
+__all__ = ["elsewhere", "free_gb", "resident_gb"]
 
 _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 _BUSY: Final = (0, 1, 2, 5, 6, 7)
@@ -64,3 +64,16 @@ def free_gb() -> float:
     """Return the memory that may be used, in GiB (proc(5), MemAvailable)."""
     lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) / (1 << 20)
+
+
+def resident_gb(sessions: Iterable[int]) -> float:
+    """Return the memory that the processes of the sessions hold, in GiB; what they share counts once (Pss, proc(5))."""
+    kilobytes = 0
+    for session in sessions:
+        for pid in session_members(session):
+            try:
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+            except OSError:  # it ended while we looked
+                continue
+            kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kilobytes / (1 << 20)

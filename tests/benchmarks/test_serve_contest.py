@@ -35,6 +35,8 @@ def test_all_measures_of_all_rounds_are_there_and_so_are_ratios(tmp_path: Path) 
         "prefill_1k": [pytest.approx(2048.0)] * 2,
     }
     assert (ours.version, ours.ready_s, ours.failure) == ("fake 1", 7.25, "")
+    assert ours.memory_gb is not None
+    assert 0 < ours.memory_gb < 1
     assert set(ratios(outcomes).values()) == {2.0}
     assert all(0 <= share <= 1 for shares in ours.elsewhere.values() for share in shares)
     turns = [line.split(":")[0] for line in said if line.startswith("round ")]

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from benchmarks.serve_load import elsewhere, free_gb
+from benchmarks.serve_load import elsewhere, free_gb, resident_gb
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="needs Linux's /proc")
 
@@ -52,3 +52,16 @@ def test_a_session_that_has_ended_is_no_error() -> None:
 
 def test_free_memory_is_less_than_all() -> None:
     assert 0 < free_gb() < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def test_memory_is_that_of_the_sessions_processes() -> None:
+    code = "held = bytearray(b'x') * (100 << 20); print('done', flush=True); input()"
+    large = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert large.stdout is not None
+    large.stdout.readline()
+    held = resident_gb([large.pid])
+    large.communicate(b"\n")
+    assert 100 / 1024 < held < 200 / 1024
+    assert resident_gb([large.pid]) == resident_gb([]) == 0
