@@ -7,7 +7,6 @@ and start one for themselves when none runs.
 
 from __future__ import annotations
 
-import inspect
 import json
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Annotated, Any
 
 import typer
 
-from app import errors
 from app.cli_admin import models, users
 from app.cli_audit import audit
 from app.cli_examine import add_to
@@ -110,43 +108,25 @@ def evaluate(
     rivals: Annotated[
         Rivals, typer.Option(help="Who else answers, in suites of search; `all` embeds every document twice.")
     ] = Rivals.SEARCH,
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write the result to this file, with each question where it is kept.")
+    ] = None,
 ) -> None:
     """Measure the installed system on a data set."""
     with told():
-        from app.embedders import bring, embedders_for
-        from domains.registry import load as load_domains
-        from retrieval.evaluation import SUITES
+        from app.evaluations import measure, suites
+        from app.logs import configure
 
-        suites: dict[str, Any] = dict(SUITES)
-        for plugin in load_domains().plugins.values():
-            suites |= plugin.evaluations()
         if suite == "list":
-            typer.echo("\n".join(sorted(suites)))
+            typer.echo("\n".join(sorted(suites())))
             return
-        if suite not in suites:
-            raise errors.BadRequest(
-                f"There is no suite {suite!r}.", remedy=f"Choose one of: {', '.join(sorted(suites))}."
-            )
-        if data is None or not data.is_dir():
-            raise errors.BadRequest(f"{data} is not a folder.", remedy="Give the data set's folder with --data.")
         settings = load()
-        run = suites[suite]
-        wanted = inspect.signature(run).parameters
-        lent: dict[str, Any] = {}
-        if "embedders" in wanted:  # only suites that search need the weights
-            bring(settings, lambda step: note(step.step))
-            lent["embedders"] = embedders_for(settings)
-        if "rivals" in wanted:
-            lent["rivals"] = rivals
-        if "workdir" in wanted:
-            lent["workdir"] = settings.data_dir / "eval"  # keeps the embeddings, so that a second run is quick
-            lent["workdir"].mkdir(parents=True, exist_ok=True)
-        found = run(data, limit=limit, seed=seed, report=note, **lent)
-        text = json.dumps(found, ensure_ascii=False, indent=2)
+        configure(settings.log_level)  # to standard error: standard output is the result
+        found = measure(suite, data, limit=limit, seed=seed, rivals=rivals, settings=settings, report=note)
         if json_out is not None:
-            json_out.write_text(text + "\n", encoding="utf-8")
-        typer.echo(text)
+            json_out.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        found.pop("items", None)  # each question with its reply: for the file
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 @app.command("bench")
