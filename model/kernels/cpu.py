@@ -203,11 +203,13 @@ def mixture(
     if shared_gate_up is not None and shared_gate_up.experts != 1:
         raise KernelRejected(f"{shared_gate_up.experts} shared experts.", remedy="Concatenate them to one.")
     if gate_up is not None:
-        _check_choice(x, gate_up.experts, experts, weights)
+        _check_choice(x, experts, weights)
     shared = None if shared_gate_up is None or shared_down is None else (shared_gate_up.stored, shared_down.stored)
     routed = None if gate_up is None or down is None else (gate_up.stored, down.stored)
-    own = (shared_gate_up or gate_up).kind == "vnni"  # type: ignore[union-attr]  # one of them is there
-    return (cpu_vnni if own else cpu_torch).mixture(
+    kinds = {matrix.kind for matrix in (shared_gate_up, gate_up) if matrix is not None}
+    if len(kinds) > 1:
+        raise KernelRejected("Shared and routed experts are packed for different kernels.", remedy="Pack them alike.")
+    return (cpu_vnni if "vnni" in kinds else cpu_torch).mixture(
         x, shared=shared, shared_scale=shared_scale, routed=routed, experts=experts, weights=weights
     )
 
@@ -258,7 +260,7 @@ def _check_pair(gate_up: CpuMatrix | None, down: CpuMatrix | None, name: str) ->
         )
 
 
-def _check_choice(x: Any, count: int, experts: Any | None, weights: Any | None) -> None:
+def _check_choice(x: Any, experts: Any | None, weights: Any | None) -> None:
     import torch
 
     if experts is None or weights is None or experts.ndim != 2 or experts.shape[0] != x.shape[0]:

@@ -47,4 +47,7 @@ void mixture(const Activations& x, const Mixture& parts, uint16_t* y, int thread
 // Rows of matrix 0, y bfloat16 (T, I), contiguous.
 void embed(const int64_t* ids, int64_t count, const Matrix& matrix, uint16_t* y, int threads);
 
+// The sum of all 64-bit words of whole pieces of 64 KB, so that nothing of the reading can be left out.
+uint64_t read_all(const uint8_t* data, int64_t bytes, int threads);
+
 }  // namespace vouch

@@ -40,8 +40,9 @@ struct Pairs {
     weight.resize(rows * chosen);
     runs.clear();
     for (int64_t e = 0; e < count; ++e) {
-      for (int64_t p = ends[e]; p < ends[e + 1]; p += kChunk) {
-        runs.push_back({parts.routed, e, token.data() + p, p, std::min(kChunk, ends[e + 1] - p), hidden});
+      // no longer than the chunk, which the room for tiles is made for: a token may name an expert more than once
+      for (int64_t p = ends[e]; p < ends[e + 1]; p += rows) {
+        runs.push_back({parts.routed, e, token.data() + p, p, std::min(rows, ends[e + 1] - p), hidden});
       }
     }
     for (int64_t p = 0; p < rows * chosen; ++p) {

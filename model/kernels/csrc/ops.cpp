@@ -153,6 +153,11 @@ at::Tensor embed_op(const at::Tensor& ids, const at::Tensor& blocks, at::IntArra
   return y;
 }
 
+int64_t read_op(const at::Tensor& data) {
+  TORCH_CHECK_VALUE(data.is_contiguous() && data.scalar_type() == at::kByte, "contiguous bytes are read");
+  return static_cast<int64_t>(read_all(data.const_data_ptr<uint8_t>(), data.numel(), at::get_num_threads()));
+}
+
 }  // namespace
 
 TORCH_LIBRARY(vouch_cpu, library) {
@@ -163,6 +168,7 @@ TORCH_LIBRARY(vouch_cpu, library) {
       "int[] shared_down_form, float shared_scale, Tensor? shared_scales, Tensor? gate_up, int[] gate_up_form, "
       "Tensor? down, int[] down_form, Tensor? experts, Tensor? weights) -> Tensor");
   library.def("embed(Tensor ids, Tensor blocks, int[] form) -> Tensor");
+  library.def("read(Tensor data) -> int");
 }
 
 TORCH_LIBRARY_IMPL(vouch_cpu, CPU, library) {
@@ -170,6 +176,7 @@ TORCH_LIBRARY_IMPL(vouch_cpu, CPU, library) {
   library.impl("linear", linear_op);
   library.impl("mixture", mixture_op);
   library.impl("embed", embed_op);
+  library.impl("read", read_op);
 }
 
 }  // namespace vouch
