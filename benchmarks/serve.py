@@ -16,7 +16,7 @@ llama-cpp-python when this one has not.
 | ours_http, vllm_stock_w8a8_http | the same over HTTP, as a user meets it; `ready_s` is how long ours takes to answer |
 
 Every contender has a process of its own and is loaded once. They take turns, measure by measure, so that the figures
-of a round are seconds apart; those that wait use no core. Where memory is short, they are loaded in several goes. See
+of a round are seconds apart; those that wait are halted. Where memory is short, they are loaded in several goes. See
 `serve_contender` for what is measured and `serve_figures` for how rounds become figures. A contender that fails is
 named with its reason and the others go on.
 """

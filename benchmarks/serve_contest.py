@@ -1,5 +1,7 @@
 """Contenders that take turns: loaded together, asked measure by measure, so that a round's figures are seconds apart.
 
+All but the one that is asked are halted meanwhile, so that they take nothing from it.
+
 A contender that fails keeps what it had, is told of with its reason, and is not asked again; the others go on.
 """
 
@@ -12,7 +14,7 @@ from typing import Final
 
 from benchmarks.serve_contender import MEASURES, Measure, prompts
 from benchmarks.serve_figures import Outcome
-from benchmarks.serve_load import elsewhere, resident_gb
+from benchmarks.serve_load import elsewhere, halt, resident_gb, resume
 from benchmarks.serve_worker import ContenderFailed, Entrant, Worker
 
 __all__ = ["contest", "goes"]
@@ -52,6 +54,7 @@ def contest(entrants: Sequence[Entrant], folder: Path, *, rounds: int, report: R
             workers.append(Worker(one, folder / f"{one.name}.log"))
             try:
                 started[one.name] = workers[-1], _start(workers[-1], outcomes[one.name], report)
+                halt(started[one.name][1])
             except ContenderFailed as failure:
                 _failed(outcomes[one.name], str(failure), report)
         for number in range(1, rounds + 1):
@@ -60,6 +63,8 @@ def contest(entrants: Sequence[Entrant], folder: Path, *, rounds: int, report: R
         for name, (_, sessions) in started.items():
             outcomes[name].memory_gb = resident_gb(sessions)
     finally:
+        for _, sessions in started.values():
+            resume(sessions)
         for worker in workers:
             worker.end()
     return list(outcomes.values())
@@ -86,6 +91,7 @@ def _turns(measure: Measure, number: int, started: Started, outcomes: Mapping[st
         if outcome.failure:
             speeds.append(None)
             continue
+        resume(sessions)
         share = elsewhere(sessions)
         try:
             moments = worker.call("generate", timeout_s=_ANSWER_S, prompts=asked, new_tokens=measure.last)
@@ -94,7 +100,9 @@ def _turns(measure: Measure, number: int, started: Started, outcomes: Mapping[st
             speeds.append(None)
             _failed(outcome, f"{measure.name}, round {number}: {failure}", report)
             continue
-        others = share()
+        finally:
+            others = share()
+            halt(sessions)
         speeds.append(speed)
         outcome.elsewhere.setdefault(measure.name, []).append(others)
         report(f"round {number}, {measure.name}, {name}: {speed:.1f} tokens/s, {others:.0%} of the machine elsewhere")

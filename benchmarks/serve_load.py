@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Final
 
 from model._children import session_members
 
-__all__ = ["elsewhere", "free_gb", "resident_gb"]
+__all__ = ["elsewhere", "free_gb", "halt", "resident_gb", "resume"]
 
 _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 _BUSY: Final = (0, 1, 2, 5, 6, 7)
@@ -77,3 +79,25 @@ def resident_gb(sessions: Iterable[int]) -> float:
                 continue
             kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return kilobytes / (1 << 20)
+
+
+def halt(sessions: Iterable[int]) -> None:
+    """Stop the processes of the sessions where they are, so that they take nothing from whoever is measured.
+
+    A server that waits is not idle at once: threads of OpenMP and readers of vLLM's queues spin for a while. The first
+    process of each session goes on: it is a warden (`model._warden`), which has to notice when we end.
+    """
+    _signal(sessions, signal.SIGSTOP)
+
+
+def resume(sessions: Iterable[int]) -> None:
+    """Let the processes of the sessions go on."""
+    _signal(sessions, signal.SIGCONT)
+
+
+def _signal(sessions: Iterable[int], number: signal.Signals) -> None:
+    for session in sessions:
+        for pid in session_members(session):
+            if pid != session:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)

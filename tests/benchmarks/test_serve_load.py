@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from benchmarks.serve_load import elsewhere, free_gb, resident_gb
+from benchmarks.serve_load import elsewhere, free_gb, halt, resident_gb, resume
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="needs Linux's /proc")
 
@@ -65,3 +68,29 @@ def test_memory_is_that_of_the_sessions_processes() -> None:
     large.communicate(b"\n")
     assert 100 / 1024 < held < 200 / 1024
     assert resident_gb([large.pid]) == resident_gb([]) == 0
+
+
+def test_what_is_halted_does_nothing_until_it_is_resumed() -> None:
+    # a shell stands where the warden does: first of its session, and never halted
+    line = "while :; do sleep 0.01; done & echo $!; wait"
+    leader = subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert leader.stdout is not None
+    child = int(leader.stdout.readline())
+
+    def state(pid: int) -> str:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+    halt([leader.pid])
+    assert eventually(lambda: state(child) == "T")
+    assert state(leader.pid) != "T"
+    resume([leader.pid])
+    assert eventually(lambda: state(child) != "T")
+    os.killpg(leader.pid, signal.SIGKILL)
+    leader.communicate()
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return holds()

@@ -88,12 +88,14 @@ def test_an_interpreter_that_is_not_there_is_told(tmp_path: Path) -> None:
     worker.end()
 
 
-def test_it_ends_with_whoever_asked_for_it_even_by_force(tmp_path: Path) -> None:
+def test_it_ends_with_whoever_asked_for_it_even_halted_and_by_force(tmp_path: Path) -> None:
     code = (
         "import time; from pathlib import Path; from benchmarks.serve_worker import Entrant, Worker\n"
+        "from benchmarks.serve_load import halt\n"
         f"worker = Worker(Entrant('fake', 'fake_contender:Fake', {{}}, 0.1, {{'PYTHONPATH': {str(HERE)!r}}}),"
         f" Path({str(tmp_path / 'log')!r}))\n"
-        "worker.call('start', timeout_s=30); print(worker.session, flush=True); time.sleep(600)"
+        "worker.call('start', timeout_s=30); halt([worker.session])\n"
+        "print(worker.session, flush=True); time.sleep(600)"
     )
     asker = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert asker.stdout is not None
