@@ -52,6 +52,7 @@ class Shape:
         heads: Attention heads; parallel cards divide them.
         weights: Bytes of the weights.
         twice: Bytes of those that a CPU holds in two layouts.
+        splits: Most devices that can share the cache: its heads; a latent has one, which each device keeps whole.
     """
 
     layers: int
@@ -63,6 +64,7 @@ class Shape:
     heads: int
     weights: int
     twice: int = 0
+    splits: int = 1
 
     @property
     def token(self) -> int:
@@ -108,10 +110,11 @@ def _shape(config: Mapping[str, Any], folder: Path) -> Shape:
     heads = _positive(config, "num_attention_heads")
     hidden = _positive(config, "hidden_size")
     if "kv_lora_rank" in config:
-        cached = _positive(config, "kv_lora_rank") + _positive(config, "qk_rope_head_dim")
+        splits, cached = 1, _positive(config, "kv_lora_rank") + _positive(config, "qk_rope_head_dim")
     else:
         width = _positive(config, "head_dim") if config.get("head_dim") else hidden // heads
-        cached = 2 * width * (_positive(config, "num_key_value_heads") if "num_key_value_heads" in config else heads)
+        splits = _positive(config, "num_key_value_heads") if "num_key_value_heads" in config else heads
+        cached = 2 * width * splits
     return Shape(
         layers=_positive(config, "num_hidden_layers"),
         hidden=hidden,
@@ -122,6 +125,7 @@ def _shape(config: Mapping[str, Any], folder: Path) -> Shape:
         heads=heads,
         weights=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
         twice=_int8_bytes(folder) if _format(config) == "int-quantized" else 0,
+        splits=splits,
     )
 
 
@@ -163,12 +167,12 @@ def footprint(shape: Shape, *, cache: int, sequences: int, batch: int, cuda: boo
         sequences: S.
         batch: T.
         cuda: Whether a CUDA device holds it.
-        cards: Devices that share weights and cache (tensor and pipeline parallel).
+        cards: Devices that share weights and, as far as it can be split, the cache (tensor and pipeline parallel).
     """
     per_token = (6 * shape.hidden + 3 * shape.intermediate) * _NUMBER
     return Footprint(
         weights=-(-shape.weights // cards) if cuda else shape.weights + shape.twice,
-        cache=-(-cache // cards),
+        cache=-(-cache // min(cards, shape.splits)),
         activations=batch * per_token + sequences * shape.vocabulary * _LOGIT,
         program=_PROGRAM_CUDA if cuda else _PROGRAM_CPU,
     )

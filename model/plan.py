@@ -151,7 +151,7 @@ def plan(shape: Shape, machine: Machine, wishes: Wishes) -> Plan:
     sequences = wishes.sequences or _SEQUENCES[device]
     given: dict[str, Any] = {"sequences": sequences, "batch": _BATCH[device], "cuda": device == "cuda", "cards": cards}
     left = _room(machine, cards) - footprint(shape, cache=0, **given).total
-    cache, context = _cache_and_context(shape, wishes, sequences, device, left * cards)
+    cache, context = _cache_and_context(shape, wishes, sequences, device, left * min(cards, shape.splits))
     needs = footprint(shape, cache=cache, **given)
     if needs.total > _room(machine, cards):
         raise _too_large(shape, machine, wishes, needs, given, context)
@@ -231,14 +231,15 @@ def _too_large(
     """Say the sum, and what would fit."""
     room = _room(machine, given["cards"])
     ways = []
-    tokens = (room - needs.total + needs.cache) * given["cards"] // shape.token
+    shared = min(given["cards"], shape.splits)
+    tokens = (room - needs.total + needs.cache) * shared // shape.token
     if wishes.context_tokens and tokens >= _LEAST_CONTEXT and not wishes.cache_bytes:
         ways.append(f"VOUCH_CONTEXT_TOKENS={tokens // 1024 * 1024}")
     if wishes.cache_bytes and tokens >= _LEAST_CONTEXT:
         ways.append(f"VOUCH_KV_CACHE_GB={int(tokens * shape.token / (1 << 30) * 100) / 100:.2f}")
     if machine.gpus:
         for cards in (2, 4, 8):
-            spread = footprint(shape, cache=needs.cache * given["cards"], **given | {"cards": cards})
+            spread = footprint(shape, cache=needs.cache * shared, **given | {"cards": cards})
             if cards > given["cards"] and shape.heads % cards == 0 and spread.total <= room:
                 ways.append(f"VOUCH_TENSOR_PARALLEL={cards} with as many such cards")
                 break

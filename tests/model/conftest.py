@@ -47,9 +47,8 @@ def tiny_engine(checkpoint: Path, folder: Path, *, model: ModelCard | None = Non
         model or card("qwen2.5-coder-0.5b-instruct"),
         folder / "models",
         offline=True,
-        log_path=folder / "engine.log",
         checkpoint=checkpoint,
-        **{"context_tokens": 2048, "kv_cache_gb": 0.0625} | options,
+        **{"context_tokens": 2048, "kv_cache_gb": 0.0625, "log_path": folder / "engine.log"} | options,
     )
 
 
