@@ -42,7 +42,16 @@ from model._files import sha256_of, write_json
 from model.errors import TrainingRejected
 from model.training.checkpoints import write_whole
 
-__all__ = ["FILE", "MANIFEST", "base_digest", "bytes_of", "read_experts", "read_manifest", "write_experts"]
+__all__ = [
+    "FILE",
+    "MANIFEST",
+    "base_digest",
+    "bytes_of",
+    "read_experts",
+    "read_manifest",
+    "weights_digest",
+    "write_experts",
+]
 
 FILE: Final = "experts.safetensors"
 MANIFEST: Final = "manifest.json"
@@ -53,21 +62,29 @@ _SCALE: Final = "_scale"
 def base_digest(folder: Path) -> str:
     """Return a SHA-256 that stands for the weights a checkpoint was made of.
 
-    Where the folder has a manifest of `model build` it is that of the build's inputs, so all forms of one model have
-    the same; else of the config and the weight files themselves.
+    Where the folder has a manifest of `model build` it is that of the weights that were fetched (`weights_digest`), so
+    all forms of one model have the same; else of the config and the weight files themselves.
 
     Raises:
-        TrainingRejected: the folder has no weights.
+        TrainingRejected: the folder has no weights, or a manifest that names none.
     """
-    manifest = folder / MANIFEST
-    if manifest.is_file():
-        inputs = json.loads(manifest.read_text(encoding="utf-8")).get("inputs", {})
-    else:
-        files = sorted(folder.glob("*.safetensors"))
-        inputs = {path.name: sha256_of(path) for path in (*files, folder / "config.json") if path.is_file()}
-        if not files:
-            raise TrainingRejected(f"There are no weights in {folder}.", remedy="Name the folder of a checkpoint.")
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(inputs.items()))
+    if (folder / MANIFEST).is_file():
+        try:
+            weights = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["inputs"]["weights"]
+            return weights_digest({str(name): str(digest) for name, digest in weights.items()})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TrainingRejected(
+                f"The manifest in {folder} names no weights.", remedy="Build the checkpoint anew: ./vouch model build."
+            ) from error
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise TrainingRejected(f"There are no weights in {folder}.", remedy="Name the folder of a checkpoint.")
+    return weights_digest({path.name: sha256_of(path) for path in (*files, folder / "config.json") if path.is_file()})
+
+
+def weights_digest(files: Mapping[str, str]) -> str:
+    """Return one SHA-256 of files given by name and SHA-256, such as those of a `ModelCard`."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

@@ -8,7 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from model.catalog import card
 from model.errors import DiskFull, TrainingRejected
+from model.recipe import Form, ingredients
 from model.training.expert_file import (
     FILE,
     MANIFEST,
@@ -16,6 +18,7 @@ from model.training.expert_file import (
     bytes_of,
     read_experts,
     read_manifest,
+    weights_digest,
     write_experts,
 )
 from model.training.graft import graft
@@ -162,8 +165,21 @@ def test_the_digest_of_a_base_is_that_of_its_weights(base: Path, tmp_path: Path)
 
 
 def test_all_forms_of_one_model_are_one_base(tmp_path: Path) -> None:
-    for form in ("moe", "int4"):
+    """With the inputs that `model build` writes into the manifests of its forms."""
+    model = card("qwen2.5-coder-1.5b-instruct")
+    forms: tuple[Form, ...] = ("moe", "int4", "bf16")
+    for form in forms:
         (tmp_path / form).mkdir()
-        manifest = {"form": form, "inputs": {"model.gguf": "a" * 64}, "outputs": {form: "x"}}
+        manifest = {"form": form, "inputs": ingredients(model, form), "outputs": {form: "x"}}
         (tmp_path / form / MANIFEST).write_text(json.dumps(manifest))
-    assert base_digest(tmp_path / "moe") == base_digest(tmp_path / "int4")
+    wanted = weights_digest({file.name: file.sha256 for file in model.files})
+    assert {base_digest(tmp_path / form) for form in forms} == {wanted}
+    other = card("qwen2.5-coder-0.5b-instruct")
+    assert weights_digest({file.name: file.sha256 for file in other.files}) != wanted
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"inputs": {"model.gguf": "a"}}', '{"inputs": {"weights": []}}'])
+def test_a_manifest_without_weights_is_no_base(text: str, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(TrainingRejected, match="names no weights"):
+        base_digest(tmp_path)
