@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model import limits
 from model.allow_list import ALLOWED, AllowList
 from model.grammar_limits import REPETITIONS
 from model.limits import BODY_BYTES
@@ -448,3 +450,8 @@ def test_whatever_stands_in_a_field_the_gate_answers_and_does_not_fail(path: str
 def test_the_bound_itself_is_taken() -> None:
     assert sent(CHAT, structured_outputs={"regex": f"a{{{REPETITIONS}}}"})[0] == 200
     assert sent(CHAT, structured_outputs={"regex": f"a{{{REPETITIONS + 1}}}"})[0] == 400
+
+
+def test_every_field_that_is_taken_stands_in_the_documentation() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "serving.md").read_text("utf-8")
+    assert [name for fields in limits._FIELDS.values() for name in fields if f"`{name}`" not in page] == []
