@@ -1,7 +1,7 @@
 """llama.cpp as a contender: its own calls through llama-cpp-python, all sequences in one batch a step.
 
-The high-level wrapper of llama-cpp-python copies and samples in Python and costs half of llama.cpp's speed, so what is
-measured here is `llama_decode` and the search for the greatest logit, which is all that greedy decoding needs.
+The high-level wrapper of llama-cpp-python copies logits and samples in Python. What is measured here is `llama_decode`
+and the search for the greatest logit, which is all that greedy decoding needs.
 """
 
 from __future__ import annotations
