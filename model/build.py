@@ -176,6 +176,7 @@ def _failure_in(line: str) -> ModelError | None:
 
 def _build_here(card: ModelCard, model_dir: Path, form: Form, report: Report) -> None:
     """Convert and quantize in this process; the caller holds the lock and has fetched."""
+    from model import canary
     from model.convert import convert
 
     target = checkpoint_folder(card, model_dir, form=form)
@@ -184,8 +185,11 @@ def _build_here(card: ModelCard, model_dir: Path, form: Form, report: Report) ->
     weights = fetch(card, model_dir, offline=True, report=report)
     plain = work / "bf16"
     convert(weights / card.files[0].name, plain, report=report)
+    report(Progress("noting what the model says", 0, 0, ""))
+    lines = canary.record(plain)
     finished = work / "finished"
-    make(plain, finished, form, report=report)
+    make(card, plain, finished, form, report=report)
+    canary.write(finished, lines)
     _write_manifest(finished, card, form, report)
     if target.exists():
         shutil.rmtree(target)

@@ -22,12 +22,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.errors import BuildFailed, KernelRejected
-from model.kernels.packing import ExpertMatrix, quantize_groups
+from model.int4_search import search_groups
+from model.kernels.packing import ExpertMatrix, dequantize, from_words, quantize_groups
 from model.progress import Report
 from model.quantize import LINEAR, require_finite
 from model.shards import Weights, write
 
-__all__ = ["BITS", "GROUP", "Rounding", "packed_tensors", "quantization", "quantize_int4", "round_to_nearest"]
+__all__ = [
+    "BITS",
+    "GROUP",
+    "Rounding",
+    "packed_tensors",
+    "quantization",
+    "quantize_int4",
+    "round_to_nearest",
+    "searched",
+    "unpacked",
+]
 
 BITS: Final = 4
 GROUP: Final = 128
@@ -67,6 +78,15 @@ def round_to_nearest(*, symmetric: bool, group: int = GROUP) -> Rounding:
     return rounding
 
 
+def searched(importance: Callable[[str], Any | None], *, symmetric: bool, group: int = GROUP) -> Rounding:
+    """Return the better method: `model.int4_search`, with the importance of each layer's inputs by the layer's name."""
+
+    def rounding(name: str, weight: Any) -> ExpertMatrix:
+        return search_groups(weight, importance(name), group=group, symmetric=symmetric)
+
+    return rounding
+
+
 def packed_tensors(name: str, matrix: ExpertMatrix) -> dict[str, Any]:
     """Return what stands for the weight `name` in the file.
 
@@ -89,6 +109,19 @@ def packed_tensors(name: str, matrix: ExpertMatrix) -> dict[str, Any]:
             )
         tensors[f"{stem}weight_zero_point"] = _words(matrix.zero[0])
     return tensors
+
+
+def unpacked(tensors: Mapping[str, Any], *, group: int = GROUP) -> Any:
+    """Return the weight, float32, shape (N, I), of "packed", "scale" and, unless symmetric, "zero_point"."""
+    import torch
+
+    words = tensors.get("zero_point")
+    zero = None
+    if words is not None:
+        shifts = torch.arange(_NIBBLES, dtype=torch.int32)[None, :, None] * BITS  # (1, 8, 1)
+        zero = ((words[:, None] >> shifts) & 15).flatten(0, 1).to(torch.uint8)[None]  # (1, N, I/S)
+    packed = from_words(tensors["packed"][None])
+    return dequantize(ExpertMatrix(packed, tensors["scale"][None], zero, BITS, group))[0]
 
 
 def quantize_int4(weights: Weights, folder: Path, rounding: Rounding, *, report: Report, **scheme: Any) -> None:

@@ -12,12 +12,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from model.calibration import digests, load
 from model.catalog import ModelCard
+from model.int4 import quantization, quantize_int4, searched
 from model.progress import Report
+from model.quantize import quantize
+from model.shards import Checkpoint, copy_companions, write
+from model.upcycle import ExpertPlan, Upcycled
 
 __all__ = ["FORMS", "Form", "code_digest", "ingredients", "make"]
 
@@ -26,10 +32,20 @@ Form = Literal["int4", "w8a8", "moe", "bf16"]
 
 FORMS: Final[tuple[Form, ...]] = ("int4", "w8a8", "moe", "bf16")
 
-_VERSION: Final = 1
+_VERSIONS: Final[Mapping[Form, int]] = {"int4": 2, "w8a8": 1, "moe": 2, "bf16": 1}
 """Raised whenever the same inputs give other bytes, so that older checkpoints are built anew."""
 _SYMMETRIC: Final = True
-_SOURCES: Final = ("convert", "int4", "kernels/packing", "quantize", "recipe", "shards", "upcycle")
+_SOURCES: Final = (
+    "calibration",
+    "convert",
+    "int4",
+    "int4_search",
+    "kernels/packing",
+    "quantize",
+    "recipe",
+    "shards",
+    "upcycle",
+)
 
 
 def ingredients(card: ModelCard, form: Form) -> dict[str, Any]:
@@ -37,52 +53,48 @@ def ingredients(card: ModelCard, form: Form) -> dict[str, Any]:
 
     A checkpoint with other ingredients than these is not the one that is asked for, and is built anew.
     """
-    found: dict[str, Any] = {"weights": {file.name: file.sha256 for file in card.files}, "recipe": _VERSION}
+    weights = {file.name: file.sha256 for file in card.files}
+    found: dict[str, Any] = {"weights": weights, "recipe": _VERSIONS[form]}
     if form in {"int4", "moe"}:
-        from model.upcycle import ExpertPlan
-
-        plan = asdict(ExpertPlan())
+        plan, measured = asdict(ExpertPlan()), digests(card.name, weights)
         found["experts"] = {**plan, "domains": list(plan["domains"])}
-        found["router"] = None
-    if form == "int4":
-        from model.int4 import quantization
-
-        found["quantization"] = quantization(symmetric=_SYMMETRIC)
-        found["rounding"] = "nearest"
+        found["router"] = measured.get("router")
+        if form == "int4":
+            found["channels"] = measured.get("channels")
+            found["quantization"] = quantization(symmetric=_SYMMETRIC)
     return found
 
 
-def make(plain: Path, folder: Path, form: Form, *, report: Report) -> None:
+def make(card: ModelCard, plain: Path, folder: Path, form: Form, *, report: Report) -> None:
     """Write the checkpoint of a form into `folder`, from the dense bfloat16 one in `plain`, which may be taken apart.
 
     Raises:
         BuildFailed: the weights or their architecture cannot take this form.
-        WeightsRejected: a shard is truncated or is not what the index says.
+        WeightsRejected: a shard, or a file of the calibration, is not what it should be.
     """
     if form == "bf16":
         plain.replace(folder)
         return
     if form == "w8a8":
-        from model.quantize import quantize
-
         quantize(plain, folder, report=report)
     else:
-        _make_mixture(plain, folder, form, report)
+        _make_mixture(card, plain, folder, form, report)
     shutil.rmtree(plain)
 
 
-def _make_mixture(plain: Path, folder: Path, form: Form, report: Report) -> None:
-    from model.int4 import quantize_int4, round_to_nearest
-    from model.shards import Checkpoint, copy_companions, write
-    from model.upcycle import ExpertPlan, Upcycled
-
-    mixture = Upcycled(Checkpoint(plain), ExpertPlan(), None)
+def _make_mixture(card: ModelCard, plain: Path, folder: Path, form: Form, report: Report) -> None:
+    measured = load(card.name, {file.name: file.sha256 for file in card.files})
+    mixture = Upcycled(Checkpoint(plain), ExpertPlan(), measured.rows if measured else None)
     if form == "moe":
         write(mixture, folder, step="adding the experts", report=report)
     else:
-        rounding = round_to_nearest(symmetric=_SYMMETRIC)
+        rounding = searched(measured.importance if measured else _alike, symmetric=_SYMMETRIC)
         quantize_int4(mixture, folder, rounding, report=report, symmetric=_SYMMETRIC)
     copy_companions(plain, folder)
+
+
+def _alike(_: str) -> None:
+    """Say that every input of a layer counts the same: nothing was measured of this base."""
 
 
 def code_digest() -> str:
