@@ -31,8 +31,9 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 _NOT_SETTINGS: Final = frozenset(
     {"VOUCH_CONFIG", "VOUCH_API_KEY", "VOUCH_PYTHON", "VOUCH_ROUTING", "VOUCH_ROUTING_LOAD"}
 )
-"""Read by the launcher, the command line or vLLM (docs/routing.md), not part of the service's settings; `VOUCH_TEST_*`
-belongs to the tests."""
+"""Read by the launcher, the command line or vLLM (docs/routing.md), not part of the service's settings."""
+_NOT_OURS: Final = ("VOUCH_BENCH_", "VOUCH_TEST_")
+"""Beginnings of what benchmarks and tests read."""
 
 _LISTS: Final = frozenset(
     {"allowed_hosts", "embedders", "replica_api_keys", "replica_urls", "witness_keys", "witness_urls"}
@@ -341,7 +342,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in environ.items():
-        if key.startswith(PREFIX) and key not in _NOT_SETTINGS and not key.startswith("VOUCH_TEST_"):
+        if key.startswith(PREFIX) and key not in _NOT_SETTINGS and not key.startswith(_NOT_OURS):
             name = key.removeprefix(PREFIX).lower()
             values[name] = tuple(filter(None, value.split(","))) if name in _LISTS else value
     return values

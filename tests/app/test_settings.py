@@ -65,6 +65,10 @@ def test_an_unknown_or_wrong_setting_is_refused_by_name(environ: dict[str, str],
     assert caught.value.remedy
 
 
+def test_what_benchmarks_and_tests_read_is_no_setting() -> None:
+    assert load({"VOUCH_BENCH_ROUNDS": "3", "VOUCH_TEST_DATA": "/data"}) == load({})
+
+
 def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="There is no setting 'colour'"):
         load(toml(tmp_path, "colour = 'red'\n"))

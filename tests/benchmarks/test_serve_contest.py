@@ -100,6 +100,8 @@ def test_with_nothing_there_the_run_says_what_is_missing(tmp_path: Path, monkeyp
     said: list[str] = []
     found = run(report=said.append, contenders=["transformers", "ours", "llamacpp", "ours_http"], rounds=1)
     assert [row["name"] for row in found["rows"]] == ["ours", "llamacpp", "transformers", "ours_http"]
-    assert all(row["missing"] for row in found["rows"])
+    missing = {row["name"]: row["missing"] for row in found["rows"]}
+    assert "No such file or directory: '/no/such/python'" in missing.pop("llamacpp")
+    assert all("WeightsUnavailable" in reason for reason in missing.values()), missing
     assert found["ratios"] == found["metrics"] == {}
     assert "tokens a second" in said[-1]
