@@ -2,9 +2,9 @@
 
     python -m benchmarks.routing --texts FOLDER [--plot FILE] [--json FILE] [--model NAME] [--tokens N]
 
-FOLDER holds DOMAIN/PART/NAME.txt like the text of a fit (`model.calibrate`); text of a part of no domain's may be left
-out. The dense model's hidden states are those of the Mixture of Experts while its experts are untrained, so the router
-is applied to them layer by layer. The first token of a window is left out, as in the fit.
+FOLDER holds DOMAIN/PART/NAME.txt and LICENCE like the text of a fit (`model.calibrate`). The dense model's hidden
+states are those of the Mixture of Experts while its experts are untrained, so the router is applied to them layer by
+layer. The first token of a window is left out, as in the fit.
 
 Per layer: the share of a domain's tokens whose first expert is its own (by chance 1/4 of four domains), the share of
 its routing slots (top 2) on its own pair, and the mutual information of domain and first expert in bits (at most 2,
@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.build import checkpoint_folder
+from model.calibrate import read_windows
 from model.calibration import Calibration, load
 from model.catalog import DEFAULT_MODEL, card
 from model.layerwise import Layers
 from model.shards import Checkpoint
+from model.upcycle import ExpertPlan
 
 __all__ = ["drawn", "figures", "loads"]
 
-_WINDOW: Final = 512
 _COLOURS: Final = ("#1f5fa8", "#b8541a", "#5b7d2a", "#7a3d8f")
 _WIDTH, _HEIGHT, _LEFT, _TOP = 420, 220, 60, 40
 
@@ -77,19 +78,12 @@ def _walk(
 
     folder = checkpoint_folder(card(base), models, form="bf16")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    windows: list[Any] = []
-    labels: list[Any] = []
-    names = []
-    for number, domain in enumerate(found.provenance.domains):
-        for path in sorted((texts / domain).glob("*/*.txt")):
-            ids = torch.tensor(tokenizer(path.read_text(encoding="utf-8")).input_ids[:tokens])
-            names.append(f"{domain}: {path.stem} ({path.parent.name}, {len(ids)} tokens)")
-            for piece in (piece for piece in ids.split(_WINDOW) if len(piece) > 1):
-                windows.append(piece)
-                labels.append(torch.full((len(piece) - 1,), number))
-    domains = torch.cat(labels)
+    plan = ExpertPlan()
+    windows, sources = read_windows(texts, plan, tokenizer, tokens)
+    names = [f"{source.domain}: {source.name} ({source.part}, {source.tokens} tokens)" for source in sources]
+    domains = torch.cat([torch.full((len(piece.ids) - 1,), piece.expert // plan.per_domain) for piece in windows])
     layers, rows = Layers(Checkpoint(folder)), []
-    hidden = layers.embed(windows)
+    hidden = layers.embed([piece.ids for piece in windows])
     with torch.no_grad():
         for index in range(len(layers)):
             layer, seen = layers.layer(index), []
@@ -150,7 +144,7 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, required=True, help="folder of DOMAIN/PART/*.txt not fitted on")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name in the catalog")
     parser.add_argument("--models", type=Path, default=Path("~/.cache/vouch/models"), help="folder of the checkpoints")
-    parser.add_argument("--tokens", type=int, default=500, help="of each file, at most")
+    parser.add_argument("--tokens", type=int, default=600, help="of each part, at most")
     parser.add_argument("--plot", type=Path, help="SVG to write")
     parser.add_argument("--json", type=Path, help="figures to write")
     options = parser.parse_args()

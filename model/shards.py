@@ -23,6 +23,7 @@ _SHARD_BYTES: Final = 500_000_000
 """Bytes held before a shard is written: bounds the memory."""
 _INDEX: Final = "model.safetensors.index.json"
 _CONFIG: Final = "config.json"
+_MANIFEST: Final = "manifest.json"
 _COMPANIONS: Final = (".json", ".jinja", ".txt")
 """Tokenizer, chat template and generation config: no step changes them."""
 
@@ -155,7 +156,7 @@ def write(
 def copy_companions(source: Path, folder: Path) -> None:
     """Copy tokenizer, chat template and generation config from one checkpoint to another."""
     for path in sorted(source.iterdir()):
-        if path.suffix in _COMPANIONS and path.name not in {_CONFIG, _INDEX}:
+        if path.suffix in _COMPANIONS and path.name not in {_CONFIG, _INDEX, _MANIFEST}:
             shutil.copyfile(path, folder / path.name)
 
 
