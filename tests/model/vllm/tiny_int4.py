@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,27 @@ class Reference:
         self.model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
     @torch.no_grad()
-    def logits(self, tokens: list[int]) -> torch.Tensor:
-        """After each token: float32, shape (T, V)."""
-        return self.model(torch.tensor([tokens])).logits[0]
+    def logits(self, tokens: list[int], experts: list[list[list[int]]] | None = None) -> torch.Tensor:
+        """After each token: float32, shape (T, V).
+
+        `experts`: those of each layer and token, in place of the model's own choice, with the weights that its gate
+        gives them. The gates' logits are in `gates` afterwards, one tensor (T, E) a layer.
+        """
+        self.gates: list[torch.Tensor] = []
+        hooks = [
+            layer.mlp.gate.register_forward_hook(partial(self._routed, None if experts is None else experts[number]))
+            for number, layer in enumerate(self.model.model.layers)
+        ]
+        try:
+            return self.model(torch.tensor([tokens])).logits[0]
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _routed(self, experts: list[list[int]] | None, gate: Any, inputs: tuple[Any, ...], routed: Any) -> Any:
+        logits = torch.nn.functional.linear(inputs[0].reshape(-1, HIDDEN), gate.weight)  # (T, E)
+        self.gates.append(logits)
+        if experts is None:
+            return routed
+        chosen = torch.tensor(experts)  # (T, K)
+        return routed[0], torch.softmax(logits.gather(-1, chosen), dim=-1), chosen
