@@ -41,7 +41,7 @@ PROMPTS: Final = (
 )
 
 DRIFT: Final = 0.5
-AGREEMENT: Final = 0.6
+AGREEMENT: Final = 0.5
 """See docs/serving.md for what sound and damaged models show; the bounds lie between them, far from both."""
 
 

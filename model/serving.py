@@ -31,7 +31,7 @@ from model.fetch import fetch
 from model.footprint import read_shape
 from model.inspection import inspect
 from model.machine import Machine, engine_version, look
-from model.plan import DEFAULT_CONTEXT, Parallel, Plan, Wishes, plan
+from model.plan import DEFAULT_CONTEXT, Parallel, Plan, Wishes, choose_form, plan
 from model.progress import Progress
 from model.remote import RemoteEngine
 
@@ -222,7 +222,7 @@ class Engine:
     def _prepare(self, machine: Machine) -> Path:
         """Fetch and build, telling how far it is."""
         card = self._card
-        form: _build.Form = "bf16" if machine.gpus else "w8a8"
+        form = choose_form(card.name, card.parameters_m, machine, parallel=self._wishes.parallel)
         self._stage = "fetching"
         fetch(card, self._model_dir, offline=self._offline, report=self._report)
         self._stage = "building"

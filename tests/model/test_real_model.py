@@ -13,6 +13,7 @@ from model.build import check
 from model.catalog import DEFAULT_EMBEDDER, DEFAULT_MODEL, card
 from model.client import chat_model, stream_text
 from model.fetch import fetch
+from model.plan import default_form
 from model.serving import Engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -65,7 +66,7 @@ def test_it_stops_by_itself(real: Engine) -> None:
 
 
 def test_the_record_can_name_what_answered(real: Engine, weights_dir: Path) -> None:
-    manifest = check(card(DEFAULT_MODEL), weights_dir)
+    manifest = check(card(DEFAULT_MODEL), weights_dir, form=default_form())
     assert real.identity["checkpoint"] == manifest["checkpoint"]
     assert real.identity["quantization"] == manifest["form"]
 
