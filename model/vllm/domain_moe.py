@@ -15,6 +15,9 @@ layers take twice as many calls, each through a module and a dispatcher.
 `Qwen2Moe` is what vLLM finds under the architecture's name. It gives this model to a checkpoint in our kind of int4 on
 a CPU, and vLLM's own to any other.
 
+With our kernels a token's experts do not depend on its batch, to the bit; PyTorch's, the fallback, add in another order
+for another batch, and may flip two experts that are as good as equal.
+
 Not covered: several devices or hosts, LoRA, quantized keys and values (vLLM's own model takes them), torch.compile.
 """
 
