@@ -257,8 +257,10 @@ def comm(pid: int) -> str:
 PARENT = """
 import sys, time
 from pathlib import Path
+import structlog
 from model.catalog import card
 from model.serving import Engine
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 engine = Engine(card(sys.argv[1]), Path(sys.argv[2]), offline=True, context_tokens=512, kv_cache_gb=0.0625, threads=1,
                 log_path=Path(sys.argv[2]) / "engine.log", checkpoint=Path(sys.argv[3]))
 engine.start()
