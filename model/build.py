@@ -190,12 +190,26 @@ def _build_here(card: ModelCard, model_dir: Path, form: Form, report: Report) ->
     finished = work / "finished"
     make(card, plain, finished, form, report=report)
     canary.write(finished, lines)
+    if form == "int4":
+        _compile_kernels(report)
     _write_manifest(finished, card, form, report)
     if target.exists():
         shutil.rmtree(target)
     finished.replace(target)
     work.rmdir()
     _log.info("checkpoint_built", model=card.name, form=form)
+
+
+def _compile_kernels(report: Report) -> None:
+    """Compile what multiplies int4 on this processor, so that the first start need not; without it PyTorch does."""
+    from model.kernels import cpu_build
+
+    if cpu_build.missing_instructions():
+        return
+    try:
+        cpu_build.build(lambda step: report(Progress(step, 0, 0, "")))
+    except BuildFailed as error:
+        _log.warning("kernels_not_compiled", reason=error.message, remedy=error.remedy)
 
 
 def _write_manifest(folder: Path, card: ModelCard, form: Form, report: Report) -> None:

@@ -93,11 +93,12 @@ def _message(name: str, value: Any) -> None:
                 "A part of a message is no text.",
                 "Send text; pictures, sound and files are not taken.",
             )
+        text(PROMPT_CHARACTERS)(f"{name}.content", part["text"])
 
 
 def _characters(content: Any) -> int:
     if isinstance(content, list):
-        return sum(_characters(part["text"]) for part in content)
+        return sum(len(part["text"]) for part in content)
     text(PROMPT_CHARACTERS)("messages.content", content)
     return len(content)
 
