@@ -22,9 +22,7 @@ models = typer.Typer(no_args_is_help=True, help="Build, serve and check the mode
 users = typer.Typer(no_args_is_help=True, help="Keys for people and programs.")
 
 _DONE: Final = ("ready", "failed")
-_Form = Annotated[
-    str | None, typer.Option("--form", help="int4, w8a8, moe or bf16; without it, what this machine serves.")
-]
+_Form = Annotated[str | None, typer.Option("--form", help="int4, w8a8, moe or bf16; without it, what is served.")]
 
 
 @models.command("build")
@@ -38,7 +36,15 @@ def model_build(
 
         settings = load()
         wanted, report = card(name or settings.model), ProgressLine().show
-        typer.echo(build(wanted, settings.model_dir, offline=settings.offline, report=report, form=_form(form)))
+        typer.echo(
+            build(
+                wanted,
+                settings.model_dir,
+                offline=settings.offline,
+                report=report,
+                form=_form(form or settings.model_form),
+            )
+        )
 
 
 @models.command("serve")
@@ -77,7 +83,7 @@ def model_check(
         from model.check import check
 
         settings = load()
-        found = check(card(name or settings.model), settings.model_dir, form=_form(form))
+        found = check(card(name or settings.model), settings.model_dir, form=_form(form or settings.model_form))
         typer.echo(json.dumps(found, indent=2))
 
 
@@ -85,7 +91,7 @@ def _form(named: str | None) -> Form:
     from model.plan import default_form
     from model.recipe import FORMS
 
-    if named is None:
+    if not named:
         return default_form()
     for form in FORMS:
         if form == named:

@@ -50,6 +50,7 @@ def _own(settings: Settings) -> ServedModel:
         ),
         drain_s=settings.model_drain_s,
         checkpoint=settings.model_checkpoint,
+        form=settings.model_form or None,
     )
 
 

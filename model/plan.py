@@ -1,10 +1,11 @@
 """From what the machine has and what the checkpoint needs to how it is served, or to why it cannot be, in words.
 
 The form is chosen before anything is fetched: on a CUDA device the mixture in bfloat16, or in int4 where that does not
-fit; on a CPU int4 where the processor multiplies int8 vectors and vLLM finds our plugin, and int8 elsewhere. The
-rest is planned from the built checkpoint: the context as long as the model was made for up to a bound, and a cache for
-as many sequences of that length as memory holds, at least one. What is asked for is taken as it is, or refused; what is
-not asked for gives way: first the cache, then the context.
+fit; on a CPU int8. On a CPU int4 has to be asked for: it answers two to three times as fast and needs less memory, and
+it is less right (docs/model.md), which is the wrong default for what this model is used for. The rest is planned from
+the built checkpoint: the context as long as the model was made for up to a bound, and a cache for as many sequences of
+that length as memory holds, at least one. What is asked for is taken as it is, or refused; what is not asked for gives
+way: first the cache, then the context.
 
 Not covered: what other processes take later. Free memory is looked at once, at the start.
 """
@@ -69,6 +70,7 @@ class Wishes:
         sequences: Replies at the same time.
         threads: Cores to compute on.
         parallel: Devices.
+        form: Of the checkpoint; None leaves it to `choose_form`.
     """
 
     context_tokens: int = 0
@@ -76,6 +78,7 @@ class Wishes:
     sequences: int = 0
     threads: int = 0
     parallel: Parallel = field(default_factory=Parallel)
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +107,33 @@ class Plan:
 
 
 def default_form(machine: Machine | None = None) -> Form:
-    """Return the form that this machine serves best, memory aside."""
+    """Return the form that this machine serves unless another one is asked for, memory aside."""
     machine = machine or look()
-    if machine.gpus:
-        return "moe"
-    return "int4" if machine.vnni and machine.plugin else "w8a8"
+    return "moe" if machine.gpus else "w8a8"
 
 
-def choose_form(name: str, parameters_m: int, machine: Machine, *, parallel: Parallel | None = None) -> Form:
+def choose_form(name: str, parameters_m: int, machine: Machine, wishes: Wishes | None = None) -> Form:
     """Return the form of a model that this machine can hold; asked before weights are fetched.
 
     Args:
         name: The model's, for the error.
         parameters_m: Millions of parameters of the dense base.
         machine: What there is.
-        parallel: Devices.
+        wishes: What is asked for: a form, devices.
 
     Raises:
-        NotEnoughMemory: not even its smallest form fits.
+        NotEnoughMemory: not even its smallest form fits, or the one that is asked for does not.
+        ServingFailed: int4 is asked for on a CPU, and vLLM does not find our plugin, which has the kernels.
     """
-    cards = (parallel or Parallel()).cards
-    form = default_form(machine)
-    smallest = "int4" if machine.gpus else form
+    wishes = wishes or Wishes()
+    if wishes.form == "int4" and not machine.gpus and not machine.plugin:
+        raise ServingFailed(
+            "VOUCH_MODEL_FORM asks for int4, which a CPU computes with Vouch's plugin of vLLM; vLLM does not find it.",
+            remedy="Install Vouch itself (./vouch does), or set VOUCH_MODEL_FORM=w8a8.",
+        )
+    cards = wishes.parallel.cards
+    form = wishes.form or default_form(machine)
+    smallest = "int4" if machine.gpus and not wishes.form else form
     bare = Shape(1, 1, 1, 1, 1, 1, 1, weights=0)
     for candidate in dict.fromkeys((form, smallest)):
         shape = replace(bare, weights=int(parameters_m * 1e6 * _BYTES_A_PARAMETER[candidate]))

@@ -73,6 +73,7 @@ class Engine:
         drain_s: Longest time that replies under way are given when it is stopped, in seconds.
         port: Port on 127.0.0.1; 0: a free one.
         checkpoint: Serve this folder instead of what the card builds.
+        form: Of what the card builds; None: int8 on a CPU, bfloat16 on a GPU, or int4 there if that does not fit.
 
     Not covered: several engines on one machine share its cores and know nothing of each other.
     """
@@ -92,12 +93,13 @@ class Engine:
         drain_s: float = 5.0,
         port: int = 0,
         checkpoint: Path | None = None,
+        form: _build.Form | None = None,
     ) -> None:
         self._card = card
         self._model_dir = model_dir
         self._offline = offline
         self._log_path = log_path
-        self._wishes = Wishes(context_tokens, int(kv_cache_gb * _GIB), sequences, threads, parallel or Parallel())
+        self._wishes = Wishes(context_tokens, int(kv_cache_gb * _GIB), sequences, threads, parallel or Parallel(), form)
         self._drain_s = drain_s
         self._port = port
         self._checkpoint = checkpoint
@@ -222,7 +224,7 @@ class Engine:
     def _prepare(self, machine: Machine) -> Path:
         """Fetch and build, telling how far it is."""
         card = self._card
-        form = choose_form(card.name, card.parameters_m, machine, parallel=self._wishes.parallel)
+        form = choose_form(card.name, card.parameters_m, machine, self._wishes)
         self._stage = "fetching"
         fetch(card, self._model_dir, offline=self._offline, report=self._report)
         self._stage = "building"

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from model.build import Form
 from model.errors import NotEnoughMemory, ServingFailed, WeightsRejected
 from model.footprint import Shape, footprint, read_shape
 from model.machine import Gpu, Machine
@@ -76,9 +77,8 @@ def folder_of(path: Path, config: dict[str, Any] | str, *, weights: int = 1000) 
 @pytest.mark.parametrize(
     ("machine", "form"),
     [
-        (LAPTOP, "int4"),
+        (LAPTOP, "w8a8"),
         (Machine(memory=22 * GB, cores=2, vnni=False), "w8a8"),
-        (Machine(memory=22 * GB, cores=2, vnni=True, plugin=False), "w8a8"),
         (Machine(memory=22 * GB, cores=2, vnni=True, gpus=(CARD,)), "moe"),
     ],
 )
@@ -88,7 +88,28 @@ def test_the_form_follows_from_the_machine(machine: Machine, form: str) -> None:
 
 
 def test_this_machine_has_a_form() -> None:
-    assert default_form() in {"int4", "w8a8", "moe"}
+    assert default_form() in {"w8a8", "moe"}
+
+
+@pytest.mark.parametrize("form", ["int4", "w8a8", "moe", "bf16"])
+def test_a_form_that_is_asked_for_is_taken(form: Form) -> None:
+    assert choose_form("m", 1544, LAPTOP, Wishes(form=form)) == form
+    card = Machine(memory=64 * GB, cores=8, vnni=True, gpus=(CARD,))
+    assert choose_form("m", 1544, card, Wishes(form=form)) == form
+
+
+def test_a_form_that_is_asked_for_gives_way_to_no_other() -> None:
+    machine = Machine(memory=64 * GB, cores=8, vnni=True, gpus=(SMALL_CARD,))
+    with pytest.raises(NotEnoughMemory, match="even as moe"):
+        choose_form("m", 7600, machine, Wishes(form="moe"))
+
+
+def test_int4_without_the_plugin_is_refused_in_words() -> None:
+    machine = Machine(memory=22 * GB, cores=2, vnni=True, plugin=False)
+    with pytest.raises(ServingFailed, match="does not find it") as got:
+        choose_form("m", 1544, machine, Wishes(form="int4"))
+    assert "VOUCH_MODEL_FORM=w8a8" in got.value.remedy
+    assert choose_form("m", 1544, machine) == "w8a8"
 
 
 def test_a_card_that_does_not_hold_bfloat16_gets_int4() -> None:
@@ -99,11 +120,11 @@ def test_a_card_that_does_not_hold_bfloat16_gets_int4() -> None:
 
 def test_several_cards_hold_more() -> None:
     machine = Machine(memory=64 * GB, cores=8, vnni=True, gpus=(SMALL_CARD, SMALL_CARD))
-    assert choose_form("m", 7600, machine, parallel=Parallel(tensor=2)) == "moe"
+    assert choose_form("m", 7600, machine, Wishes(parallel=Parallel(tensor=2))) == "moe"
 
 
 def test_what_no_form_makes_small_enough_is_refused_before_it_is_fetched() -> None:
-    with pytest.raises(NotEnoughMemory, match=r"large needs 34\.\d GB even as int4; the machine has 22\.0 free") as got:
+    with pytest.raises(NotEnoughMemory, match=r"large needs 51\.\d GB even as w8a8; the machine has 22\.0 free") as got:
         choose_form("large", 32_500, LAPTOP)
     assert "VOUCH_MODEL" in got.value.remedy
 
