@@ -49,6 +49,8 @@ def convert(gguf: Path, folder: Path, *, report: Report) -> None:
     )
     report(Progress("writing the weights", 0, 0, ""))
     folder.mkdir(parents=True, exist_ok=True)
+    # a GGUF file counts the tokenizer's tokens; the embedding may have rows beyond them, to be a round number
+    model.config.vocab_size = model.get_input_embeddings().weight.shape[0]
     model.save_pretrained(folder, max_shard_size=_SHARD)
     tokenizer.save_pretrained(folder)
     _write_generation_config(folder, tokenizer)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from typing import Final
 
 __all__ = ["Workshop", "new_name"]
 
+_HALF: Final = ".part"  # of a file that `write_whole` had not finished
 _WORK: Final = ".work-"
 _LOCK: Final = ".lock"
 
@@ -34,16 +36,18 @@ class Workshop:
         self.folder = folder
         self._place: Path | None = None
         self._locked: int | None = None
+        self._making = threading.Lock()  # a migration and a writer may both be the first to need the folder
 
     @property
     def place(self) -> Path:
         """Where this process makes files; the folder is made at the first use."""
-        if self._place is None:
-            place = self.folder / f"{_WORK}{new_name()}"
-            place.mkdir(mode=0o700, parents=True)
-            self._locked = _lock(place, fcntl.LOCK_EX)
-            self._place = place
-        return self._place
+        with self._making:
+            if self._place is None:
+                place = self.folder / f"{_WORK}{new_name()}"
+                place.mkdir(mode=0o700, parents=True)
+                self._locked = _lock(place, fcntl.LOCK_EX)
+                self._place = place
+            return self._place
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -76,12 +80,15 @@ class Workshop:
                 path.unlink(missing_ok=True)
 
     def sweep(self, listed: set[str]) -> None:
-        """Remove everything but what is listed, what is hidden, and the folders of living processes."""
+        """Remove everything but what is listed, what is hidden, and the folders of living processes.
+
+        Called by the one that holds the folder `alone`, so a half-written file of another process is a dead one's.
+        """
         for path in self.folder.iterdir():
             if path.name.startswith(_WORK):
                 if path != self._place:
                     _remove_abandoned(path)
-            elif path.name not in listed and not path.name.startswith("."):
+            elif path.name not in listed and (path.suffix == _HALF or not path.name.startswith(".")):
                 _remove(path)
 
     def close(self) -> None:

@@ -136,7 +136,7 @@ def test_the_numbers_are_those_of_a_plain_forward_pass(recorded: list[Line], tin
         logits = model(torch.tensor([line.tokens])).logits[0].float()
     for place, (token, logprob, top) in enumerate(zip(line.tokens[1:], line.logprobs, line.top, strict=True)):
         expected = logits[place].exp() / logits[place].exp().sum()
-        assert math.exp(logprob) == pytest.approx(float(expected[token]), rel=2e-3)
+        assert math.exp(logprob) == pytest.approx(float(expected[token]), rel=0.05)  # a logit of 8 has steps of 3 %
         assert float(logits[place][top]) == float(logits[place].max())
 
 

@@ -230,14 +230,10 @@ def test_all_its_processes_are_in_one_session(engine: Engine) -> None:
 def test_killed_in_the_middle_of_a_reply_it_is_told_and_comes_back(engine: Engine, victim: str) -> None:
     engine.wait_ready(START_S)
     session = engine.session or 0
-
-    def kill() -> None:
-        # the first "python" is the warden, the second vLLM's HTTP server
-        pids = [pid for pid in sorted(session_members(session)) if comm(pid).startswith(victim) and pid != session]
-        os.kill(pids[0], signal.SIGKILL)
-
+    # the first "python" is the warden, the second vLLM's HTTP server
+    pids = [pid for pid in sorted(session_members(session)) if comm(pid).startswith(victim) and pid != session]
     with pytest.raises(ModelInterrupted):
-        ask(engine, "Go on and on.", max_tokens=1900, after_first=kill)
+        ask(engine, "Go on and on.", max_tokens=1900, after_first=lambda: os.kill(pids[0], signal.SIGKILL))
     until(lambda: engine.state.stage != "ready", seconds=60)
     assert engine.state.stage == "starting"
     with pytest.raises(ModelNotReady):
