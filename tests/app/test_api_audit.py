@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,11 @@ KEYS = {"VOUCH_AUTH": "keys"}
 
 
 def ask(client: httpx.Client, question: str = QUESTION) -> dict[str, Any]:
-    reply = client.post("/v1/ask", json={"question": question, "stream": False})
+    for _ in range(100):  # the search is brought up while the page answers already
+        reply = client.post("/v1/ask", json={"question": question, "stream": False})
+        if reply.status_code != 503:
+            break
+        time.sleep(0.2)
     assert reply.status_code == 200, reply.text
     return dict(reply.json())
 

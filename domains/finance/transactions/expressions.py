@@ -34,7 +34,7 @@ DEEPEST: Final = 20
 
 _SPACE: Final = re.compile(r"\s*", re.ASCII)
 _TOKEN: Final = re.compile(
-    r"\s*(?:(?P<number>[0-9][0-9_]*(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)"
+    r"\s*(?:(?P<number>[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)"
     r"|(?P<word>[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*)|(?P<sign><=|>=|==|!=|[<>()-])|(?P<end>$))",
     re.ASCII,
 )

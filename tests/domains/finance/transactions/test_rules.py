@@ -103,6 +103,7 @@ def test_the_longest_and_deepest_that_are_allowed_are_read() -> None:
     assert not parse(long, ABC).holds((2, 0, 0))
 
 
+@example("0_")
 @example("\x1f")  # a space to str.lstrip, none to the grammar
 @given(st.text(max_size=60) | st.text(alphabet="abc.x5m<>=!()andorkw ÷ 0123456789e-_", max_size=60))
 def test_any_text_is_a_condition_or_is_refused(text: str) -> None:
