@@ -102,7 +102,7 @@ def _contenders(shape: Shape) -> dict[str, tuple[list[Callable[[Any], Any]], flo
     }
     if shape.bits == 4:
         first = cpu_torch.store(matrix)
-        packed = [(first.words[0].clone(), first.scales[0]) for _ in range(copies)]  # type: ignore[index]
+        packed = [(first.words[0].clone(), first.scales[0]) for _ in range(copies)]
         int4 = torch.ops.aten._weight_int4pack_mm_for_cpu
         found["PyTorch packed int4"] = ([lambda x, w=w, s=s: int4(x, w, _GROUP, s) for w, s in packed], size)
     whole = 2.0 * shape.outputs * shape.inputs

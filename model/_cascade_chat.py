@@ -7,14 +7,12 @@ from typing import Any
 
 import structlog
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict
 
+from model._served_chat import ServedChat
 from model.cascade import Cascade
 from model.client import translated
-from model.engine_state import ServedModel
 from model.errors import ModelError, ModelInterrupted, ModelNotReady
 
 __all__ = ["CascadeChat"]
@@ -22,27 +20,18 @@ __all__ = ["CascadeChat"]
 _log = structlog.get_logger()
 
 
-class CascadeChat(BaseChatModel):
+class CascadeChat(ServedChat):
     """Asks the models of a cascade.
 
     Attributes:
         cascade: The models and when to ask the large one.
-        max_tokens: Longest reply, in tokens.
-        timeout_s: Longest silence, in seconds.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
     cascade: Cascade
-    max_tokens: int
-    timeout_s: float
 
     @property
     def _llm_type(self) -> str:
         return "cascade"
-
-    def _chat(self, served: ServedModel) -> BaseChatModel:
-        return served.chat(max_tokens=self.max_tokens, timeout_s=self.timeout_s)
 
     async def _astream(
         self,

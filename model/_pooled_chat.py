@@ -9,8 +9,8 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict
 
+from model._served_chat import ServedChat
 from model.client import translated
 from model.errors import ModelError
 from model.pool import Member, Pool
@@ -18,27 +18,18 @@ from model.pool import Member, Pool
 __all__ = ["PooledChat"]
 
 
-class PooledChat(BaseChatModel):
+class PooledChat(ServedChat):
     """Asks the members of a pool.
 
     Attributes:
         pool: Chooses.
-        max_tokens: Longest reply, in tokens.
-        timeout_s: Longest silence, in seconds.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
     pool: Pool
-    max_tokens: int
-    timeout_s: float
 
     @property
     def _llm_type(self) -> str:
         return "pool"
-
-    def _chat(self, member: Member) -> BaseChatModel:
-        return member.engine.chat(max_tokens=self.max_tokens, timeout_s=self.timeout_s)
 
     async def _astream(
         self,
@@ -53,7 +44,7 @@ class PooledChat(BaseChatModel):
             try:
                 with self.pool.request(besides=tried) as member:
                     tried.append(member)
-                    async for chunk in _from_first_word(self._chat(member), messages, stop, kwargs):
+                    async for chunk in _from_first_word(self._chat(member.engine), messages, stop, kwargs):
                         said = True
                         yield ChatGenerationChunk(message=chunk)
             except ModelError as error:
@@ -74,7 +65,7 @@ class PooledChat(BaseChatModel):
             try:
                 with self.pool.request(besides=tried) as member:
                     tried.append(member)
-                    answer = _whole(self._chat(member), messages, stop, kwargs)
+                    answer = _whole(self._chat(member.engine), messages, stop, kwargs)
             except ModelError as error:
                 if not self.pool.goes_elsewhere(error, tried):
                     raise

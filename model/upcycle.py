@@ -169,8 +169,8 @@ class Upcycled:
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         for name, tensor in self._dense:
-            if _MLP.fullmatch(name):
-                yield from self._mixture(name, tensor)
+            if part := _MLP.fullmatch(name):
+                yield from self._mixture(part, tensor)
                 continue
             yield name, tensor
             projection = _ATTENTION.fullmatch(name)
@@ -181,9 +181,9 @@ class Upcycled:
     def _has_biases(self) -> bool:
         return bool(self._base["model_type"] == "qwen2")
 
-    def _mixture(self, name: str, tensor: Any) -> Iterator[tuple[str, Any]]:
+    def _mixture(self, part: re.Match[str], tensor: Any) -> Iterator[tuple[str, Any]]:
         """Yield what stands for one matrix of a dense FFN, shape (F, D) or, for down, (D, F)."""
-        prefix, layer, kind = _MLP.fullmatch(name).groups()  # type: ignore[union-attr]
+        name, (prefix, layer, kind) = part.string, part.groups()
         hidden, dense = int(self._base["hidden_size"]), int(self._base["intermediate_size"])
         if tuple(tensor.shape) != ((hidden, dense) if kind == "down" else (dense, hidden)):
             raise BuildFailed(

@@ -49,9 +49,9 @@ class Stored:
     """
 
     matrix: ExpertMatrix | None
-    words: Any | None
-    scales: Any | None
-    dense: Any | None
+    words: Any
+    scales: Any
+    dense: Any
     experts: int
     outputs: int
     group: int
@@ -138,7 +138,7 @@ def _product(x: Any, stored: Stored, expert: int) -> Any:
     if stored.dense is not None:
         return torch.nn.functional.linear(x.to(kind), stored.dense[expert])  # (T, N)
     if x.shape[0] <= FEW_ROWS:
-        packed, scales, group = stored.words[expert], stored.scales[expert], stored.group  # type: ignore[index]
+        packed, scales, group = stored.words[expert], stored.scales[expert], stored.group
         product = torch.ops.aten._weight_int4pack_mm_for_cpu(x.contiguous(), packed, group, scales)  # (T, N')
         return product[:, : stored.outputs]
     tiles = [

@@ -21,6 +21,7 @@ import difflib
 import math
 import operator
 import re
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -32,7 +33,6 @@ __all__ = ["DEEPEST", "LONGEST", "Condition", "Row", "parse"]
 LONGEST: Final = 1_000
 DEEPEST: Final = 20
 
-_SPACE: Final = re.compile(r"\s*", re.ASCII)
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<number>[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)"
     r"|(?P<word>[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*)|(?P<sign><=|>=|==|!=|[<>()-])|(?P<end>$))",
@@ -100,7 +100,7 @@ def _tokens(text: str) -> list[_Token]:
     while True:
         match = _TOKEN.match(text, place)
         if match is None:
-            column = _SPACE.match(text, place).end() + 1  # type: ignore[union-attr]  # it matches nothing as well
+            column = len(text) - len(text[place:].lstrip(string.whitespace)) + 1  # the spaces that \s means in ASCII
             raise RulesRefused(
                 f"Column {column}: {text[column - 1]!r} has no meaning here.",
                 remedy="Use feature names, numbers, < <= > >= == !=, and, or, not, known(…) and parentheses.",
