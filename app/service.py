@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 import structlog
 from langchain_core.language_models import BaseChatModel
 
+from app.answering.checking.verify import Verifier
 from app.answering.pipeline import Pipeline
 from app.answering.types import Answer, Checked, Event, Finished
-from app.answering.verify import Verifier
 from app.embedders import common_words
 from app.engines import engine_for
 from app.errors import Forbidden, LedgerError

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
+from app.answering.checking.support import coverage, in_full, informative
+from app.answering.checking.values import Value, ValueKind, extract, missing
 from app.answering.prompt import SENTINEL
-from app.answering.support import coverage, in_full, informative
 from app.answering.types import Claim, Verdict
-from app.answering.values import Value, ValueKind, extract, missing
 from retrieval.language import Language
 from retrieval.types import Evidence
 

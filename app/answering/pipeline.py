@@ -24,6 +24,7 @@ from langchain_core.language_models import BaseChatModel
 
 from app.answering import abstain
 from app.answering.admission import admit
+from app.answering.checking.verify import CHECKS_VERSION, Verifier
 from app.answering.claims import ClaimReader, DraftClaim
 from app.answering.gathering import numbered, run_tools
 from app.answering.prompt import PROMPT_VERSION, build, estimate_tokens
@@ -37,7 +38,6 @@ from app.answering.record import (
     outcome_texts,
 )
 from app.answering.types import Answer, Checked, Claim, Draft, Event, Finished, Receipt, Retrieved, Started
-from app.answering.verify import CHECKS_VERSION, Verifier
 from app.answering.wording import render
 from app.errors import LedgerError, TooManyRequests, VaultUnavailable, describe
 from app.identity.principal import Principal

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from app.answering.support import coverage, informative
+from app.answering.checking.support import coverage, informative
 
 __all__ = ["negated", "turned"]
 

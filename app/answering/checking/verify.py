@@ -26,11 +26,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from app.answering.checking.opposites import turned
+from app.answering.checking.support import around, best_window, coverage, in_full, informative, sentences
+from app.answering.checking.values import Value, ValueKind, extract, missing
 from app.answering.claims import DraftClaim
-from app.answering.opposites import turned
-from app.answering.support import around, best_window, coverage, in_full, informative, sentences
 from app.answering.types import Claim, Verdict
-from app.answering.values import Value, ValueKind, extract, missing
 from retrieval.language import CJK
 from retrieval.types import Evidence
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from app.answering.numerals import chinese_number
+from app.answering.checking.numerals import chinese_number
 
 __all__ = ["Date", "dates"]
 

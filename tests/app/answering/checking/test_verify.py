@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.answering.checking.verify import SUPPORTED_FROM, Verifier, _is_fragment
 from app.answering.claims import DraftClaim
 from app.answering.types import Verdict
-from app.answering.verify import SUPPORTED_FROM, Verifier, _is_fragment
 from tests.app.answering.conftest import passage
 
 REPORT = (
@@ -178,7 +178,7 @@ def test_no_wording_of_a_claim_talks_its_way_through(text):
 
 @given(st.sampled_from([REPORT, POLICY, OTHER]), st.data())
 def test_every_sentence_of_a_passage_is_supported_by_it(source, data):
-    from app.answering.support import sentences
+    from app.answering.checking.support import sentences
 
     text = data.draw(st.sampled_from(sentences(source)))
     assert check(text, source).verdict is Verdict.SUPPORTED

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.answering.dates import Date
-from app.answering.values import ValueKind, extract, missing
+from app.answering.checking.dates import Date
+from app.answering.checking.values import ValueKind, extract, missing
 
 
 def numbers(text: str, **options) -> list[tuple[Decimal, str | None]]:

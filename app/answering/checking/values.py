@@ -17,9 +17,18 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from app.answering.dates import Date, dates
-from app.answering.numerals import CHINESE, ENGLISH, chinese_number, english_number
-from app.answering.units import CURRENCY, SCALES, UNIT, currency_of, is_currency, scale_of, table_scales, unit_of
+from app.answering.checking.dates import Date, dates
+from app.answering.checking.numerals import CHINESE, ENGLISH, chinese_number, english_number
+from app.answering.checking.units import (
+    CURRENCY,
+    SCALES,
+    UNIT,
+    currency_of,
+    is_currency,
+    scale_of,
+    table_scales,
+    unit_of,
+)
 
 __all__ = ["Value", "ValueKind", "extract", "missing"]
 
