@@ -5,9 +5,10 @@ A suite is a function ``suite(data, *, limit, seed, report, …) -> Mapping``. I
     embedders   the installation's embedding models; their weights are fetched first
     rivals      who else answers, in suites of search
     workdir     a folder that is kept between runs
+    assistant   the pipeline over that model, for questions with their own passages
     chat        the model that the settings name, ours started for the suite and stopped after it, as a chat model
 
-What answered (`ServedModel.identity`) is added to the settings in the result of a suite that got `chat`.
+What answered (`ServedModel.identity`) is added to the settings in the result of a suite that got `chat` or `assistant`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from app.answering.checking.verify import Verifier
+from app.answering.evaluation import SUITES as ANSWERS
+from app.answering.evaluation.assistant import Assistant
 from app.connection import is_running
-from app.embedders import bring, embedders_for
+from app.embedders import bring, common_words, embedders_for
 from app.engines import engine_for
 from app.errors import BadRequest
 from app.settings import Settings
@@ -39,8 +43,8 @@ Suite = Callable[..., Mapping[str, Any]]
 
 
 def suites() -> dict[str, Suite]:
-    """Return all suites by name: of search, of questions to databases, and of each installed domain."""
-    found: dict[str, Suite] = {**SEARCH, **SQL}
+    """Return all suites by name: of search, of questions to databases, of answers, and of each installed domain."""
+    found: dict[str, Suite] = {**SEARCH, **SQL, **ANSWERS}
     for plugin in load_domains().plugins.values():
         found |= plugin.evaluations()
     return found
@@ -63,21 +67,34 @@ def measure(
     run = known[name]
     wanted = inspect.signature(run).parameters
     lent: dict[str, Any] = {}
-    if "embedders" in wanted:  # only suites that search need the weights
+    asked = {"chat", "assistant"} & wanted.keys()
+    if "embedders" in wanted or "assistant" in asked:  # only suites that search or check claims need the weights
         bring(settings, lambda step: report(step.step))
+    if "embedders" in wanted:
         lent["embedders"] = embedders_for(settings)
     if "rivals" in wanted:
         lent["rivals"] = rivals
     if "workdir" in wanted:
         lent["workdir"] = settings.data_dir / "eval"  # keeps the embeddings, so that a second run is quick
         lent["workdir"].mkdir(parents=True, exist_ok=True)
-    if "chat" not in wanted:
+    if not asked:
         return dict(run(data, limit=limit, seed=seed, report=report, **lent))
     with _served(settings, report) as model:
-        lent["chat"] = model.chat(max_tokens=settings.answer_tokens, timeout_s=settings.model_timeout_s)
+        lent |= {name: value for name, value in _answering(settings, model).items() if name in asked}
         found = dict(run(data, limit=limit, seed=seed, report=report, **lent))
         answered = {"model": dict(model.identity), "answer_tokens": settings.answer_tokens}
     return found | {"settings": {**found.get("settings", {}), **answered}}
+
+
+def _answering(settings: Settings, model: ServedModel) -> dict[str, Any]:
+    chat = model.chat(max_tokens=settings.answer_tokens, timeout_s=settings.model_timeout_s)
+    assistant = Assistant(
+        chat=chat,
+        prompt_tokens=model.context_tokens - settings.answer_tokens,
+        registry=load_domains(only=["general"]),
+        verifier=Verifier(common=common_words(embedders_for(settings))),
+    )
+    return {"chat": chat, "assistant": assistant}
 
 
 @contextmanager

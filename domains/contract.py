@@ -24,6 +24,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -45,6 +46,7 @@ __all__ = [
     "Question",
     "Recorder",
     "Searcher",
+    "Style",
     "ToolCall",
     "Turn",
 ]
@@ -69,15 +71,27 @@ class Turn:
     answer: str
 
 
+class Style(StrEnum):
+    """How much is to be said: sentences, or the bare answer (a figure, a name, a list), checked all the same."""
+
+    FULL = "full"
+    SHORT = "short"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the user asked, in whose name, and how much of the world may be used to answer it."""
+    """What the user asked, in whose name, and how much of the world may be used to answer it.
+
+    `choices` are the only answers that are wanted, when there are any ("yes", "no", "maybe").
+    """
 
     text: str
     language: Language
     scope: Scope
     history: tuple[Turn, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    style: Style = Style.FULL
+    choices: tuple[str, ...] = ()
 
 
 class Searcher(Protocol):

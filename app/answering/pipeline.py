@@ -14,18 +14,21 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from langchain_core.language_models import BaseChatModel
 
 from app.answering import abstain
 from app.answering.admission import admit
+from app.answering.checking.in_order import ChecksInOrder
 from app.answering.checking.verify import CHECKS_VERSION, Verifier
 from app.answering.claims import ClaimReader, DraftClaim
+from app.answering.drafters.contract import Drafter, Piece, Short, Task
+from app.answering.drafters.ways import WAYS
 from app.answering.gathering import numbered, run_tools
 from app.answering.prompt import PROMPT_VERSION, build, estimate_tokens
 from app.answering.record import (
@@ -44,7 +47,6 @@ from app.identity.principal import Principal
 from app.ledger.sink import AuditSink
 from domains.contract import Desk, DomainPlugin, Question, Searcher, ToolCall
 from domains.registry import Registry
-from model.client import stream_text
 from model.errors import ModelInterrupted
 from retrieval.types import Evidence, Scope
 
@@ -66,6 +68,8 @@ class _Run:
     domain_reason: str | None = None
     calls: tuple[ToolCall, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    drafter: str | None = None
+    short: str | None = None
     claims: list[Claim] = field(default_factory=list)
     abstained: abstain.Reason | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -100,6 +104,7 @@ class Pipeline:
         max_concurrent: int = 8,
         count_tokens: Callable[[str], int] = estimate_tokens,
         verifier: Verifier | None = None,
+        drafters: Sequence[Drafter] = WAYS,
     ) -> None:
         """Wire a pipeline.
 
@@ -118,6 +123,7 @@ class Pipeline:
             max_concurrent: Questions answered at the same time.
             count_tokens: Counts the tokens of a text, not too low.
             verifier: Checks the claims.
+            drafters: Ways of drafting, in the order in which they are tried.
         """
         self._registry = registry
         self._searcher = searcher
@@ -133,6 +139,7 @@ class Pipeline:
         self._max_concurrent = max_concurrent
         self._count_tokens = count_tokens
         self._verifier = verifier or Verifier()
+        self._drafters = tuple(drafters)
         self._in_flight = 0
 
     async def answer(self, question: Question, *, principal: Principal, domain: str | None = None) -> Answer:
@@ -210,30 +217,55 @@ class Pipeline:
         run.abstained = abstain.before(asked, run.evidence)
         if run.abstained is not None:
             return
-        known = {item.id: item for item in run.evidence}
-        reader = ClaimReader(known=known.keys())
-        begin = time.perf_counter()
-        async with aclosing(cast(AsyncGenerator[str, None], stream_text(chat, prompt.messages))) as deltas:
-            async for delta in deltas:
-                run.seconds.setdefault("first_token", time.perf_counter() - begin)
-                yield Draft(delta)
-                for draft in reader.feed(delta):
-                    for event in self._checked(run, draft, known, asked):
-                        yield event
-        run.seconds["model"] = time.perf_counter() - begin
-        for draft in reader.flush():
-            for event in self._checked(run, draft, known, asked):
+        task = Task(
+            question, asked, run.evidence, prompt.messages, chat, domain=run.plugin.name, budget=self._prompt_tokens()
+        )
+        async with aclosing(self._drafted(run, task)) as events:
+            async for event in events:
                 yield event
         run.abstained = abstain.after(asked, run.claims, run.evidence)
 
-    def _checked(self, run: _Run, draft: DraftClaim, known: Mapping[str, Evidence], asked: str) -> list[Checked]:
-        """Check one claim; a sentence that says that nothing was found claims nothing."""
-        if abstain.is_refusal(draft.text):
-            return []
+    async def _drafted(self, run: _Run, task: Task) -> AsyncGenerator[Event, None]:
+        """Let the first drafter that has something to say write, and check each claim as soon as it is whole."""
+        known = {item.id: item for item in run.evidence}
+        reader = ClaimReader(known=known.keys())
+        begin = time.perf_counter()
+        async with ChecksInOrder() as checks, aclosing(self._pieces(run, task)) as pieces:
+            async for piece in pieces:
+                match piece:
+                    case Evidence():
+                        run.evidence = (*run.evidence, piece)
+                        known[piece.id] = piece
+                        yield Retrieved(run.evidence)
+                    case Short(text):
+                        run.short = text
+                    case str():
+                        run.seconds.setdefault("first_token", time.perf_counter() - begin)
+                        yield Draft(piece)
+                        for draft in _claiming(reader.feed(piece)):
+                            checks.start(self._check(run, task, draft, known))
+                        for claim in await checks.ready():
+                            yield _noted(run, claim)
+            run.seconds["model"] = time.perf_counter() - begin
+            for draft in _claiming(reader.flush()):
+                checks.start(self._check(run, task, draft, known))
+            for claim in await checks.rest():
+                yield _noted(run, claim)
+
+    async def _pieces(self, run: _Run, task: Task) -> AsyncGenerator[Piece, None]:
+        for drafter in self._drafters:
+            if not drafter.suits(task):
+                continue
+            async with aclosing(drafter.draft(task)) as pieces:
+                async for piece in pieces:
+                    run.drafter = drafter.name
+                    yield piece
+            if run.drafter is not None:
+                return
+
+    async def _check(self, run: _Run, task: Task, draft: DraftClaim, known: Mapping[str, Evidence]) -> Claim:
         with run.timed("check"):
-            claim = self._verifier.check(draft, known, question=asked)
-        run.claims.append(claim)
-        return [Checked(claim)]
+            return self._verifier.check(draft, known, question=task.asked)
 
     async def _open(self, run: _Run) -> None:
         def body(commitments: Mapping[str, str]) -> dict[str, Any]:
@@ -255,7 +287,7 @@ class Pipeline:
             text = abstain.words(language, nearest=bool(run.evidence))
 
         def body(commitments: Mapping[str, str]) -> dict[str, Any]:
-            ended = {"abstained": run.abstained is not None, "reason": run.abstained}
+            ended = {"abstained": run.abstained is not None, "reason": run.abstained, "drafter": run.drafter}
             return self._outcome(run, commitments) | ended
 
         begin = time.perf_counter()
@@ -280,6 +312,7 @@ class Pipeline:
             language=language,
             domain=run.plugin.name,
             text=text,
+            short=run.short if run.abstained is None else None,
             claims=tuple(run.claims),
             evidence=run.evidence,
             abstained=run.abstained is not None,
@@ -356,3 +389,13 @@ class Pipeline:
             except asyncio.CancelledError:
                 cancelled = True
         return task.result(), cancelled
+
+
+def _claiming(drafts: list[DraftClaim]) -> list[DraftClaim]:
+    """Leave out sentences that say that nothing was found: they claim nothing."""
+    return [draft for draft in drafts if not abstain.is_refusal(draft.text)]
+
+
+def _noted(run: _Run, claim: Claim) -> Checked:
+    run.claims.append(claim)
+    return Checked(claim)

@@ -38,6 +38,8 @@ class Claim(_Value):
     verdict: Verdict
     score: float = Field(ge=0.0, le=1.0)
     reason: str | None = None
+    quote: str | None = Field(default=None, description="The words of the cited evidence that carry the verdict.")
+    corrected: bool = Field(default=False, description="The draft cited another passage, which does not carry it.")
 
 
 class Receipt(_Value):
@@ -73,6 +75,7 @@ class Answer(_Value):
     language: Language
     domain: str
     text: str
+    short: str | None = Field(default=None, description="The bare answer: asked for by style or choices.")
     claims: tuple[Claim, ...]
     evidence: tuple[Evidence, ...]
     abstained: bool
@@ -94,7 +97,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The evidence that the model will see, in prompt order."""
+    """The evidence so far: what the model will see, in prompt order, and later again with what a drafter computed."""
 
     evidence: tuple[Evidence, ...]
 
