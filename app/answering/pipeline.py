@@ -73,6 +73,7 @@ class _Run:
     claims: list[Claim] = field(default_factory=list)
     abstained: abstain.Reason | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    drafting_since: float = 0.0
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -229,7 +230,7 @@ class Pipeline:
         """Let the first drafter that has something to say write, and check each claim as soon as it is whole."""
         known = {item.id: item for item in run.evidence}
         reader = ClaimReader(known=known.keys())
-        begin = time.perf_counter()
+        run.drafting_since = begin = time.perf_counter()
         async with ChecksInOrder() as checks, aclosing(self._pieces(run, task)) as pieces:
             async for piece in pieces:
                 match piece:
@@ -397,5 +398,6 @@ def _claiming(drafts: list[DraftClaim]) -> list[DraftClaim]:
 
 
 def _noted(run: _Run, claim: Claim) -> Checked:
+    run.seconds.setdefault("first_claim", time.perf_counter() - run.drafting_since)
     run.claims.append(claim)
     return Checked(claim)
