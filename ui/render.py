@@ -14,13 +14,15 @@ from typing import Final
 
 from app.answering.types import Answer, Claim, Verdict
 from retrieval.language import Language
-from retrieval.types import Evidence
-from ui.words import say
+from retrieval.types import Evidence, EvidenceKind
+from ui.words import say, say_reason
 
 __all__ = ["answer_html", "failure_html", "plain", "progress_html", "view_path"]
 
 _ACTIVE: Final = re.compile(r"[^\w\s,;.。，；：？！、]|_")
 _MARK: Final = re.compile(r"\[(\d+)\]")
+_EXCERPT: Final = 400
+"""Characters of a source that are shown under an answer."""
 
 
 def plain(text: str) -> str:
@@ -59,10 +61,10 @@ def answer_html(answer: Answer) -> str:
     shown = [item for item in answer.evidence if answer.abstained or item.id in cited]
     if shown:
         title = say("nearest" if answer.abstained else "sources", language)
-        rows = "".join(f"<li>{_source(item, language)}</li>" for item in shown)
+        rows = "".join(f"<li>{_source(item, _carrying(item, answer.claims), language)}</li>" for item in shown)
         parts.append(f'<div class="vouch-sources"><b>{title}</b><ol>{rows}</ol></div>')
     if struck:
-        rows = "".join(f"<li><del>{plain(claim.text)}</del> {plain(claim.reason or '')}</li>" for claim in struck)
+        rows = "".join(f"<li><del>{plain(claim.text)}</del> {_why(claim, language)}</li>" for claim in struck)
         parts.append(f"<details><summary>{say('struck', language, n=len(struck))}</summary><ul>{rows}</ul></details>")
     if answer.notice:
         parts.append(f'<p class="vouch-note">{plain(answer.notice)}</p>')
@@ -92,11 +94,26 @@ def _linked(text: str, by_id: dict[str, Evidence]) -> str:
     return "".join([*parts, plain(text[last:])])
 
 
-def _source(item: Evidence, language: Language) -> str:
+def _why(claim: Claim, language: Language) -> str:
+    return plain(say_reason(claim.reason, language))
+
+
+def _carrying(item: Evidence, claims: Sequence[Claim]) -> list[Claim]:
+    """Return the supported claims that cite a piece of evidence."""
+    return [claim for claim in claims if claim.verdict is Verdict.SUPPORTED and item.id in claim.cites]
+
+
+def _source(item: Evidence, claims: Sequence[Claim], language: Language) -> str:
+    """Return where the evidence stands and its words: those that carry the claims, or how it begins."""
     where = item.locator
     title = where.document + (f", {say('page', language, n=where.page)}" if where.page else "")
-    excerpt = item.text if len(item.text) <= 240 else f"{item.text[:240]}…"
-    return f"{_link(item, f'[{item.id}] {title}')}<br><small>{plain(excerpt)}</small>"
+    if item.kind is EvidenceKind.COMPUTATION:
+        title = f"{say('computed', language)}: {title}"
+    quotes = list(dict.fromkeys(claim.quote for claim in claims if claim.quote and claim.quote in item.text))
+    words = " … ".join(quotes) or item.text
+    excerpt = words if len(words) <= _EXCERPT else f"{words[:_EXCERPT]}…"
+    note = f" <em>{say('corrected', language)}</em>" if any(claim.corrected for claim in claims) else ""
+    return f"{_link(item, f'[{item.id}] {title}')}{note}<br><small>{plain(excerpt)}</small>"
 
 
 def _link(item: Evidence, text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from retrieval.language import Language
 
-__all__ = ["CATALOG", "preferred", "say"]
+__all__ = ["CATALOG", "preferred", "say", "say_reason"]
 
 CATALOG: Final[dict[str, dict[Language, str]]] = {
     "title": {"en": "Vouch", "zh": "Vouch 凭据问答"},
@@ -83,6 +83,19 @@ CATALOG: Final[dict[str, dict[Language, str]]] = {
     "nearest": {"en": "The nearest passages", "zh": "最接近的段落"},
     "page": {"en": "page {n}", "zh": "第 {n} 页"},
     "struck": {"en": "{n} struck out: not supported by the source", "zh": "已删去 {n} 句：出处不支持"},
+    "corrected": {"en": "the draft cited another passage", "zh": "草稿原引另一段落，已更正"},
+    "computed": {"en": "computed", "zh": "计算"},
+    "reason_value_differs": {"en": "the source has another figure", "zh": "出处的数值不同"},
+    "reason_value_missing": {"en": "the source does not have this figure", "zh": "出处没有该数值"},
+    "reason_value_of_another": {"en": "the figure belongs to something else there", "zh": "该数值在出处说的是另一事项"},
+    "reason_low_support": {"en": "the source does not say this", "zh": "出处没有这样说"},
+    "reason_not_about_question": {"en": "the source is not about the question", "zh": "出处与问题无关"},
+    "reason_subject_missing": {"en": "no source has what the question names", "zh": "出处没有问题所指的对象"},
+    "reason_negation": {"en": "the source says the opposite", "zh": "出处的说法相反"},
+    "reason_direction": {"en": "the source says the opposite direction", "zh": "出处的变化方向相反"},
+    "reason_modality": {"en": "the source allows it and does not require it", "zh": "出处是“可以”而非“应当”"},
+    "reason_no_evidence": {"en": "there is no source", "zh": "没有出处"},
+    "reason_instruction_like": {"en": "the source gives the assistant orders there", "zh": "出处此处是在指挥助手"},
     "record": {"en": "Record {n} · {leaf}", "zh": "记录 {n} · {leaf}"},
     "highlight": {"en": "Cited passage", "zh": "引用段落"},
     "previous": {"en": "Previous page", "zh": "上一页"},
@@ -150,6 +163,14 @@ CATALOG: Final[dict[str, dict[Language, str]]] = {
 def say(key: str, language: Language, **values: object) -> str:
     """Return a phrase, its values filled in."""
     return CATALOG[key][language].format(**values)
+
+
+def say_reason(code: str | None, language: Language) -> str:
+    """Return in words why a claim was struck out; a code that has no words yet is shown as it is."""
+    if code is None:
+        return ""
+    known = CATALOG.get(f"reason_{code}")
+    return code if known is None else known[language]
 
 
 def preferred(accept_language: str | None) -> Language:

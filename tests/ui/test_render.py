@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from app.answering.types import Answer, Claim, Receipt, Verdict
 from retrieval.types import Evidence, Locator
 from ui.render import answer_html, failure_html, plain, progress_html, view_path
-from ui.words import CATALOG, preferred, say
+from ui.words import CATALOG, preferred, say, say_reason
 
 RECEIPT = Receipt(entry=12, leaf="ab" * 32, size=13, root="cd" * 32, time="2026-01-01T00:00:00Z")
 HOSTILE = [
@@ -157,3 +157,37 @@ def test_every_phrase_has_both_languages_and_the_same_places() -> None:
 )
 def test_the_browser_says_the_language(header: str | None, language: str) -> None:
     assert preferred(header) == language
+
+
+def claim(text: str, **fields) -> Claim:
+    return Claim(text=text, **({"cites": ("1",), "verdict": Verdict.SUPPORTED, "score": 0.9} | fields))
+
+
+def test_a_source_shows_the_words_that_carry_the_claim():
+    source = evidence("Much before it. Revenue was 412. Much after it.")
+    shown = html.unescape(
+        answer_html(answer("Revenue was 412 [1].", claim("x", quote="Revenue was 412."), source=source))
+    )
+    assert "<small>Revenue was 412.</small>" in shown
+
+
+def test_words_that_the_source_does_not_have_are_not_shown_as_its_own():
+    shown = html.unescape(answer_html(answer("Revenue was 412 [1].", claim("x", quote="Revenue was 999."))))
+    assert "999" not in shown
+
+
+def test_a_citation_that_was_moved_says_so():
+    moved, kept = (answer_html(answer("R [1].", claim("R.", corrected=on))) for on in (True, False))
+    assert say("corrected", "en") in moved
+    assert say("corrected", "en") not in kept
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_why_a_claim_was_struck_out_is_said_in_words(language):
+    struck = claim("R.", cites=(), verdict=Verdict.CONTRADICTED, reason="negation")
+    assert plain(say("reason_negation", language)) in answer_html(answer("", struck, abstained=True, language=language))
+
+
+def test_a_reason_without_words_is_shown_as_its_code():
+    assert say_reason("brand_new", "en") == "brand_new"
+    assert say_reason(None, "zh") == ""
