@@ -42,7 +42,7 @@ from domains.registry import load as load_domains
 from model.client import stream_text
 from retrieval.types import DocumentState, Evidence
 
-__all__ = ["run"]
+__all__ = ["lent_service", "run"]
 
 _EXAMPLES: Final = ROOT / "examples"
 _LONGEST_WAIT_S: Final = 600.0
@@ -77,7 +77,7 @@ def run(*, report: Report) -> Mapping[str, Any]:
     rounds = int(os.environ.get("VOUCH_BENCH_ROUNDS", "1"))
     with tempfile.TemporaryDirectory(prefix="vouch-bench-answers-") as folder:
         settings = load().model_copy(update={"data_dir": Path(folder), "database_url": "", "ledger_url": ""})
-        with _service(settings, report) as service:
+        with lent_service(settings, report) as service:
             waits = asyncio.run(_measured(service, rounds, report))
     ours, draft = waits["vouch"], waits["draft"]
     pairs = np.asarray(ours.full) / np.asarray(draft.full)
@@ -93,7 +93,7 @@ def run(*, report: Report) -> Mapping[str, Any]:
 
 
 @contextmanager
-def _service(settings: Settings, report: Report) -> Iterator[Service]:
+def lent_service(settings: Settings, report: Report) -> Iterator[Service]:
     """Lend a service with the example documents, searched and served."""
     service = Service(settings)
     service.start()
