@@ -1,4 +1,4 @@
-"""The commands: `./vouch up`, `ingest`, `ask`, `eval`, `bench`, `model`, `audit`, `retrieval`, `users`.
+"""The commands: `./vouch up`, `ingest`, `ask`, `eval`, `bench`, `doctor`, `model`, `audit`, `retrieval`, `users`.
 
 Programs may rely on their names, options and JSON. Results go to standard output, progress and errors to standard
 error; an error is one sentence and a remedy, and the exit status is 1. `ingest` and `ask` use the running service,
@@ -16,6 +16,7 @@ import typer
 
 from app.cli_admin import models, users
 from app.cli_audit import audit
+from app.cli_doctor import doctor
 from app.cli_examine import add_to
 from app.cli_ingest import ingest
 from app.cli_retrieval import retrieval
@@ -56,6 +57,7 @@ def up(
 
 
 app.command()(ingest)
+app.command()(doctor)
 
 
 @app.command()

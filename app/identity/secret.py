@@ -14,9 +14,10 @@ from typing import Final
 
 from app.errors import StartFailed
 
-__all__ = ["installation_secret"]
+__all__ = ["SECRET", "installation_secret"]
 
-_NAME: Final = "secret"
+SECRET: Final = "secret"  # noqa: S105 - the name of a file
+"""File in the data folder that holds it, mode 0600."""
 _BYTES: Final = 32
 _LARGEST: Final = 4096
 
@@ -29,7 +30,7 @@ def installation_secret(data_dir: Path, configured: str) -> bytes:
     """
     if configured:
         return configured.encode("utf-8")
-    path = data_dir / _NAME
+    path = data_dir / SECRET
     try:
         if not path.exists():
             _make(path)
@@ -41,7 +42,7 @@ def installation_secret(data_dir: Path, configured: str) -> bytes:
 def _make(path: Path) -> None:
     """Write a new secret beside its place, then link it there, so that a second process finds it whole or not."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{SECRET}.{os.getpid()}.{secrets.token_hex(4)}")
     opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(opened, "wb") as file:
