@@ -23,7 +23,7 @@ from domains.finance.tools import tools_of
 from domains.finance.transactions.service import Risk, open_risk
 from domains.finance.transactions.tool import call_for
 from domains.finance.understanding import Asked, calls_of, understand
-from domains.followups import stand_alone
+from domains.followups import queries, stand_alone
 from retrieval.language import Language
 
 __all__ = ["Finance"]
@@ -54,11 +54,10 @@ class Finance(DomainPlugin):
         calls = calls_of(asked, question) if asked.subject and asked.companies else ()
         flagged = call_for(question.text, language=question.language)
         calls = calls if flagged is None else (*calls, flagged)
-        whole = stand_alone(question)
         return Preparation(
-            queries=(question.text,) if whole is None else (whole, question.text),
+            queries=queries(question),
             calls=calls,
-            question=whole,
+            question=stand_alone(question),
             instructions=_COMPUTED[question.language] if calls else "",
         )
 

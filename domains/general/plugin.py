@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from domains.contract import Desk, DomainPlugin, Preparation, Question
-from domains.followups import stand_alone
+from domains.followups import queries, stand_alone
 from retrieval.language import Language
 
 __all__ = ["General"]
@@ -19,8 +19,5 @@ class General(DomainPlugin):
     titles: ClassVar[Mapping[Language, str]] = {"en": "All documents", "zh": "全部文档"}
 
     async def prepare(self, question: Question, desk: Desk) -> Preparation:
-        """Search for the question itself, and for a follow-up also together with what it follows."""
-        whole = stand_alone(question)
-        if whole is None:
-            return Preparation(queries=(question.text,))
-        return Preparation(queries=(whole, question.text), question=whole)
+        """Search for the question itself, and for a follow-up together with what it follows."""
+        return Preparation(queries=queries(question), question=stand_alone(question))

@@ -10,9 +10,9 @@ yields nothing leaves the question to the next. The last one always writes (`pro
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -20,7 +20,7 @@ from langchain_core.messages import BaseMessage
 from domains.contract import Question
 from retrieval.types import Evidence
 
-__all__ = ["Drafter", "Piece", "Short", "Task"]
+__all__ = ["Coverage", "Drafter", "Piece", "Short", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,21 @@ class Short:
     text: str
 
 
-Piece = str | Evidence | Short
-"""A piece of the draft's text, evidence that the drafter made (before the text that cites it), or the bare answer."""
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many sections of a long text were read, of how many; told with the answer when it is not all of them."""
+
+    read: int
+    of: int
+
+
+Piece = str | Evidence | Short | Coverage
+"""A piece of the draft's text; evidence that the drafter made, or that had been left out (before the text that cites
+it); the bare answer; how much of a long text was read."""
+
+
+def _no_prompt(_evidence: Sequence[Evidence]) -> tuple[BaseMessage, ...]:
+    raise RuntimeError("this task cannot make prompts over other evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,10 @@ class Task:
         chat: The model.
         domain: Name of the domain that prepared the question.
         budget: Most tokens of a prompt.
+        left_out: What was found as well and had no room in the prompt. A drafter that reads some of it yields it with
+            ids from `next_id` on, its text unchanged.
+        over: Makes the prompt of `prose` over other evidence: parts of this task's, and what was left out.
+        sampling: What goes with each request for text; empty but for an answer that is made again.
     """
 
     question: Question
@@ -55,11 +72,14 @@ class Task:
     chat: BaseChatModel
     domain: str
     budget: int
+    left_out: tuple[Evidence, ...] = ()
+    over: Callable[[Sequence[Evidence]], tuple[BaseMessage, ...]] = _no_prompt
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def next_id(self) -> str:
         """The id that evidence made by a drafter gets; counts on for more."""
-        return str(len(self.evidence) + 1)
+        return str(max((int(item.id) for item in self.evidence), default=0) + 1)
 
 
 class Drafter(Protocol):

@@ -23,6 +23,7 @@ class Prose:
 
     async def draft(self, task: Task) -> AsyncGenerator[Piece, None]:
         """Stream the model's text."""
-        async with aclosing(cast(AsyncGenerator[str, None], stream_text(task.chat, task.messages))) as deltas:
+        pieces = stream_text(task.chat, task.messages, **task.sampling)
+        async with aclosing(cast(AsyncGenerator[str, None], pieces)) as deltas:
             async for delta in deltas:
                 yield delta
