@@ -8,12 +8,15 @@ document's id and the place in it go in.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from langchain_core.messages import BaseMessage
+
 from app.answering.types import Claim
-from domains.contract import Question, ToolCall
+from domains.contract import Question, Style, ToolCall
 from retrieval.types import Evidence
 
 __all__ = [
@@ -25,6 +28,8 @@ __all__ = [
     "intent_texts",
     "outcome_body",
     "outcome_texts",
+    "prompt_digest",
+    "replay_texts",
     "stated",
 ]
 
@@ -33,6 +38,10 @@ OUTCOME: Final = "answer.outcome"
 
 _MOST_CLAIMS: Final = 150
 """Claims that are listed one by one; the count is of all. Keeps an entry under the ledger's limit."""
+
+
+_REPLAYED: Final = ("asked", "instructions", "prompt", "short")
+"""Content that only a replay needs, by the names under which the vault has it and the body has its commitment."""
 
 
 class ContentStore(Protocol):
@@ -53,6 +62,8 @@ def intent_texts(question: Question) -> dict[str, str]:
     if question.history:
         turns = [[turn.question, turn.answer] for turn in question.history]
         texts["history"] = json.dumps(turns, ensure_ascii=False)
+    if question.choices:
+        texts["choices"] = json.dumps(question.choices, ensure_ascii=False)
     return texts
 
 
@@ -70,6 +81,10 @@ def intent_body(
     }
     if question.history:
         body["history"] = {"turns": len(question.history), "commitment": commitments["history"]}
+    if question.style is not Style.FULL:
+        body["style"] = question.style.value
+    if question.choices:
+        body["choices"] = {"count": len(question.choices), "commitment": commitments["choices"]}
     return body
 
 
@@ -77,6 +92,36 @@ def outcome_texts(claims: Sequence[Claim], answer: str | None) -> dict[str, str]
     """Return the content of what came of it, by name."""
     texts = {f"claim.{number}": claim.text for number, claim in enumerate(claims[:_MOST_CLAIMS])}
     return texts if answer is None else texts | {"answer": answer}
+
+
+def replay_texts(
+    question: Question,
+    *,
+    asked: str,
+    instructions: str,
+    messages: Sequence[BaseMessage],
+    short: str | None,
+    evidence: Sequence[Evidence],
+) -> dict[str, str]:
+    """Return what else has to be kept for an answer to be replayed, by name.
+
+    That is the wording that was answered, where it is another than the question's; what the domain added to the rules;
+    the prompt's digest (a commitment hides it: from the plain digest a short question could be guessed); the bare
+    answer; and each piece of evidence that is no passage of the catalog, whole, as JSON.
+    """
+    texts = {"asked": asked if asked != question.text else "", "instructions": instructions, "short": short or ""}
+    if messages:
+        texts["prompt"] = prompt_digest(messages)
+    for number, item in enumerate(evidence):
+        if item.passage_id is None:
+            texts[f"evidence.{number}"] = item.model_dump_json()
+    return {name: text for name, text in texts.items() if text}
+
+
+def prompt_digest(messages: Sequence[BaseMessage]) -> str:
+    """Return the SHA-256, in hexadecimal, of a prompt's messages: role and content as JSON."""
+    said = json.dumps([[message.type, message.content] for message in messages], ensure_ascii=True)
+    return hashlib.sha256(said.encode("ascii")).hexdigest()
 
 
 def outcome_body(
@@ -97,7 +142,9 @@ def outcome_body(
         "domain": domain,
         "domain_reason": domain_reason,
         "tools": [call.tool for call in calls],
-        "evidence": [evidence_body(item) for item in evidence],
+        "evidence": [
+            evidence_body(item) | _committed(commitments, f"evidence.{number}") for number, item in enumerate(evidence)
+        ],
         "claim_count": len(claims),
         "claims": [
             _claim_body(claim, commitments.get(f"claim.{number}")) for number, claim in enumerate(claims[:_MOST_CLAIMS])
@@ -105,7 +152,7 @@ def outcome_body(
         "versions": dict(versions),
         "milliseconds": {step: round(1000 * value) for step, value in seconds.items()},
     }
-    return body | ({"answer": commitments["answer"]} if "answer" in commitments else {})
+    return body | {name: commitments[name] for name in ("answer", *_REPLAYED) if name in commitments}
 
 
 def stated(body: Mapping[str, Any]) -> dict[str, str]:
@@ -113,13 +160,13 @@ def stated(body: Mapping[str, Any]) -> dict[str, str]:
 
     Of a body of another kind it returns none, whatever stands in it.
     """
-    found = {name: body.get(name) for name in ("question", "answer")}
-    history, claims = body.get("history"), body.get("claims")
-    if isinstance(history, Mapping):
-        found["history"] = history.get("commitment")
-    if isinstance(claims, list):
-        for number, claim in enumerate(claims):
-            found[f"claim.{number}"] = claim.get("commitment") if isinstance(claim, Mapping) else None
+    found = {name: body.get(name) for name in ("question", "answer", *_REPLAYED)}
+    for name in ("history", "choices"):
+        if isinstance(part := body.get(name), Mapping):
+            found[name] = part.get("commitment")
+    for kind, listed in (("claim", body.get("claims")), ("evidence", body.get("evidence"))):
+        for number, item in enumerate(listed if isinstance(listed, list) else ()):
+            found[f"{kind}.{number}"] = item.get("commitment") if isinstance(item, Mapping) else None
     return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
@@ -146,3 +193,7 @@ def _claim_body(claim: Claim, commitment: str | None) -> dict[str, Any]:
         "score": claim.score,
         "reason": claim.reason,
     }
+
+
+def _committed(commitments: Mapping[str, str], name: str) -> dict[str, str]:
+    return {"commitment": commitments[name]} if name in commitments else {}
