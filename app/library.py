@@ -124,6 +124,15 @@ class Library:
         """Add what stands around what was found, as far as `neighbour_tokens` allows."""
         return self._neighbours.expand(found, scope, budget=self._settings.neighbour_tokens)
 
+    def whole(self, document_id: str, scope: Scope) -> list[Evidence]:
+        """Return all passages of a document that may be searched and that the scope may see, in its order."""
+        passages = self.catalog.passages(self.index.passages_of([document_id]).tolist(), scope)
+        ordered = sorted(passages, key=lambda passage: passage.ordinal)
+        return [
+            Evidence.of(str(number), passage.text, passage.locator, passage_id=passage.id)
+            for number, passage in enumerate(ordered, 1)
+        ]
+
     def page_image(self, document_id: str, page: int, scope: Scope, passage_id: int | None) -> bytes:
         """Render a page of a PDF as PNG, a passage highlighted.
 

@@ -192,6 +192,18 @@ class Settings(BaseSettings):
         description="Most tokens of the passages around those that were found, which the model sees as well; on a CPU"
         " each hundred cost about 0.7 s an answer.",
     )
+    sections: int = Field(
+        default=12,
+        ge=1,
+        le=60,
+        description="Most sections of a long document that are read for one answer; on a CPU each costs about 10 s.",
+    )
+    answer_cache: Literal["off", "exact", "near"] = Field(
+        default="off",
+        description="Whether an answer is given again, recorded as such, when the same person asks the same of the same"
+        " documents: in the same words (`exact`), or in another order or form of them too (`near`).",
+    )
+    answer_cache_entries: int = Field(default=256, ge=1, le=100_000, description="Answers that are kept, in memory.")
     max_question_chars: int = Field(default=8000, ge=1, description="Longest question, in characters.")
     max_concurrent_answers: int = Field(default=8, ge=1, description="Questions answered at the same time.")
 

@@ -82,7 +82,8 @@ class Style(StrEnum):
 class Question:
     """What the user asked, in whose name, and how much of the world may be used to answer it.
 
-    `choices` are the only answers that are wanted, when there are any ("yes", "no", "maybe").
+    `choices` are the only answers that are wanted, when there are any ("yes", "no", "maybe"). `replaces` is the id of
+    the answer that this one is to take the place of, asked again or in other words; `history` then ends before it.
     """
 
     text: str
@@ -92,6 +93,7 @@ class Question:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     style: Style = Style.FULL
     choices: tuple[str, ...] = ()
+    replaces: str | None = None
 
 
 class Searcher(Protocol):
@@ -191,6 +193,10 @@ class DomainPlugin(ABC):
     restricted: ClassVar[Mapping[tuple[str, str], str]] = {}
     """Routes of the plugin's own, as (method, path below ``/v1/<name>``), that ask for more than the permission to ask:
     ``write``, ``audit`` or ``admin``."""
+
+    repeatable: ClassVar[bool] = False
+    """Whether `prepare` follows from the question and the documents alone, so that an answer may be given again while
+    neither has changed (`VOUCH_ANSWER_CACHE`). Not with tables of its own, nor where it matters who asks."""
 
     @abstractmethod
     async def prepare(self, question: Question, desk: Desk) -> Preparation:

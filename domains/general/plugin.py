@@ -17,6 +17,7 @@ class General(DomainPlugin):
 
     name: ClassVar[str] = "general"
     titles: ClassVar[Mapping[Language, str]] = {"en": "All documents", "zh": "全部文档"}
+    repeatable: ClassVar[bool] = True
 
     async def prepare(self, question: Question, desk: Desk) -> Preparation:
         """Search for the question itself, and for a follow-up together with what it follows."""

@@ -132,3 +132,20 @@ def test_what_stands_around_is_added_as_far_as_the_setting_allows(tmp_path: Path
     assert [item.text for item in made.expand(found, Scope.nobody())] == [texts[0]]
     stop.set()
     thread.join(timeout=20)
+
+
+def test_a_whole_document_comes_in_its_order_and_only_to_who_may_see_it(tmp_path: Path, database: Engine) -> None:
+    embedder = WordEmbedder()
+    made, stop = library(tmp_path, database, embedder), threading.Event()
+    texts = ("The rent is 900.", "The notice is 45 days.", "The end.")
+    where = {"label": "internal", "collection": "default"}
+    lease = store(made.catalog, Queue(database), embedder, *texts, name="lease.txt", **where)
+    other = store(made.catalog, Queue(database), embedder, "The rent is 700.", name="other.txt", **where)
+    thread = run(made, stop)
+    until(lambda: made.state == "ready")
+    assert [(item.id, item.text) for item in made.whole(lease.id, ALL)] == list(zip("123", texts, strict=True))
+    assert [item.text for item in made.whole(other.id, ALL)] == ["The rent is 700."]
+    assert made.whole(lease.id, Scope.nobody()) == []
+    assert made.whole("nothing", ALL) == []
+    stop.set()
+    thread.join(timeout=20)
