@@ -105,6 +105,7 @@ class Service:
             max_question_chars=settings.max_question_chars,
             max_concurrent=settings.max_concurrent_answers,
             verifier=Verifier(common=common_words(self.index.embedders)),
+            secret=self._secret,
         )
 
     def _open_record(self, settings: Settings) -> None:

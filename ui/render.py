@@ -8,10 +8,10 @@ visible as the characters it is made of.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
+from app.answering.harmless import visible
 from app.answering.types import Answer, Claim, Verdict
 from retrieval.language import Language
 from retrieval.types import Evidence, EvidenceKind
@@ -28,10 +28,9 @@ _EXCERPT: Final = 400
 def plain(text: str) -> str:
     """Return a text with every active character as a numeric reference, and line ends as breaks.
 
-    Control, format and unassigned characters (Unicode category C), which a reader cannot see, are left out.
+    What a reader cannot see (`harmless.visible`) is left out.
     """
-    seen = "".join(char for char in text if char == "\n" or not unicodedata.category(char).startswith("C"))
-    return _ACTIVE.sub(lambda found: f"&#{ord(found.group())};", seen).replace("\n", "<br>")
+    return _ACTIVE.sub(lambda found: f"&#{ord(found.group())};", visible(text)).replace("\n", "<br>")
 
 
 def view_path(item: Evidence) -> str:

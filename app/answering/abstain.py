@@ -37,6 +37,7 @@ class Reason(StrEnum):
     WEAK_EVIDENCE = "weak_evidence"
     NOT_SUPPORTED = "not_supported"
     OFF_QUESTION = "off_question"
+    PROMPT_LEAKED = "prompt_leaked"
 
 
 _WORDS: Final[dict[Language, tuple[str, str]]] = {

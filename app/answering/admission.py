@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from app.answering.harmless import visible
 from app.errors import BadRequest, Forbidden, TooLarge
 from app.identity.principal import Principal
 from domains.contract import Question
@@ -29,7 +30,7 @@ def admit(question: Question, principal: Principal, *, longest: int) -> None:
         TooLarge: it has more characters than the limit.
         Forbidden: its scope is wider than its principal's.
     """
-    if not question.text.strip():
+    if not visible(question.text).strip():
         raise BadRequest("The question is empty.", remedy="Write a question.")
     length = max([len(question.text), *(len(turn.question) for turn in question.history)])
     if length > longest:

@@ -12,11 +12,12 @@ Drafts are the model's words as they come and are shown as unchecked; the answer
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -26,10 +27,13 @@ from app.answering import abstain
 from app.answering.admission import admit
 from app.answering.checking.in_order import ChecksInOrder
 from app.answering.checking.verify import CHECKS_VERSION, Verifier
-from app.answering.claims import ClaimReader, DraftClaim
+from app.answering.claims import DraftClaim
 from app.answering.drafters.contract import Drafter, Piece, Short, Task
 from app.answering.drafters.ways import WAYS
 from app.answering.gathering import numbered, run_tools
+from app.answering.guarding import guarded
+from app.answering.harmless import defang
+from app.answering.instructions import Reading, read_as_data
 from app.answering.prompt import PROMPT_VERSION, build, estimate_tokens
 from app.answering.record import (
     INTENT,
@@ -40,6 +44,7 @@ from app.answering.record import (
     outcome_body,
     outcome_texts,
 )
+from app.answering.screening import DraftEnd, DraftLimits, DraftWatch, canary_of, screened
 from app.answering.types import Answer, Checked, Claim, Draft, Event, Finished, Receipt, Retrieved, Started
 from app.answering.wording import render
 from app.errors import LedgerError, TooManyRequests, VaultUnavailable, describe
@@ -68,12 +73,33 @@ class _Run:
     domain_reason: str | None = None
     calls: tuple[ToolCall, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    readings: dict[str, Reading | Evidence] = field(default_factory=dict)
+    watch: DraftWatch | None = None
     drafter: str | None = None
     short: str | None = None
     claims: list[Claim] = field(default_factory=list)
     abstained: abstain.Reason | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     drafting_since: float = 0.0
+
+    @property
+    def ended(self) -> DraftEnd | None:
+        """Why the draft was ended before the model ended it."""
+        return None if self.watch is None else self.watch.end
+
+    @property
+    def as_data(self) -> tuple[Evidence, ...]:
+        """The evidence as the model and the checks get it."""
+        return tuple(item if isinstance(item, Evidence) else item.evidence for item in self.readings.values())
+
+    @property
+    def kept_out(self) -> dict[str, int]:
+        """How many sentences of which evidence were kept from the model and the checks."""
+        return {
+            id_: len(item.kept_out)
+            for id_, item in self.readings.items()
+            if isinstance(item, Reading) and item.kept_out
+        }
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -106,6 +132,8 @@ class Pipeline:
         count_tokens: Callable[[str], int] = estimate_tokens,
         verifier: Verifier | None = None,
         drafters: Sequence[Drafter] = WAYS,
+        secret: bytes | None = None,
+        limits: DraftLimits | None = None,
     ) -> None:
         """Wire a pipeline.
 
@@ -125,6 +153,8 @@ class Pipeline:
             count_tokens: Counts the tokens of a text, not too low.
             verifier: Checks the claims.
             drafters: Ways of drafting, in the order in which they are tried.
+            secret: What the canary in the prompt follows from; None makes one for as long as this pipeline lives.
+            limits: How much a draft may be.
         """
         self._registry = registry
         self._searcher = searcher
@@ -141,6 +171,8 @@ class Pipeline:
         self._count_tokens = count_tokens
         self._verifier = verifier or Verifier()
         self._drafters = tuple(drafters)
+        self._canary = canary_of(secret or secrets.token_bytes(32))
+        self._limits = limits or DraftLimits()
         self._in_flight = 0
 
     async def answer(self, question: Question, *, principal: Principal, domain: str | None = None) -> Answer:
@@ -186,7 +218,7 @@ class Pipeline:
         yield Finished(answer)
 
     async def _steps(self, run: _Run) -> AsyncGenerator[Event, None]:
-        question = run.question
+        question = screened(run.question)
         run.plugin, run.domain_reason = self._registry.choose(question, run.asked)
         if run.intent is None:
             raise RuntimeError("work began before the intent was recorded")
@@ -204,51 +236,72 @@ class Pipeline:
         with run.timed("tools"):
             made = await run_tools(run.plugin, preparation.calls)
         asked = preparation.question or question.text
+        readings = await asyncio.to_thread(lambda: [read_as_data(item) for item in numbered(made, found)])
+        as_data = [reading.evidence for reading in readings]
         prompt = build(
             asked,
-            numbered(made, found),
+            as_data,
             language=question.language,
             budget=self._prompt_tokens(),
             instructions=preparation.instructions,
             count=self._count_tokens,
+            canary=self._canary,
         )
-        run.evidence = prompt.evidence
+        by_id = {reading.found.id: reading for reading in readings}
+        run.readings = {item.id: replace(by_id[item.id], evidence=item) for item in prompt.evidence}
+        run.evidence = tuple(by_id[item.id].found for item in prompt.evidence)
         yield Retrieved(run.evidence)
 
-        run.abstained = abstain.before(asked, run.evidence)
+        run.abstained = abstain.before(asked, prompt.evidence)
         if run.abstained is not None:
             return
         task = Task(
-            question, asked, run.evidence, prompt.messages, chat, domain=run.plugin.name, budget=self._prompt_tokens()
+            question,
+            asked,
+            prompt.evidence,
+            prompt.messages,
+            chat,
+            domain=run.plugin.name,
+            budget=self._prompt_tokens(),
         )
         async with aclosing(self._drafted(run, task)) as events:
             async for event in events:
                 yield event
-        run.abstained = abstain.after(asked, run.claims, run.evidence)
+        if run.ended is DraftEnd.LEAKED:
+            run.abstained = abstain.Reason.PROMPT_LEAKED
+        else:
+            run.abstained = abstain.after(asked, run.claims, run.as_data)
 
     async def _drafted(self, run: _Run, task: Task) -> AsyncGenerator[Event, None]:
         """Let the first drafter that has something to say write, and check each claim as soon as it is whole."""
-        known = {item.id: item for item in run.evidence}
-        reader = ClaimReader(known=known.keys())
+        known = {item.id: item for item in task.evidence}
+        watch = run.watch = DraftWatch(self._canary, self._limits, known=known.keys())
         run.drafting_since = begin = time.perf_counter()
         async with ChecksInOrder() as checks, aclosing(self._pieces(run, task)) as pieces:
             async for piece in pieces:
                 match piece:
                     case Evidence():
                         run.evidence = (*run.evidence, piece)
-                        known[piece.id] = piece
+                        known[piece.id] = run.readings[piece.id] = piece
                         yield Retrieved(run.evidence)
                     case Short(text):
                         run.short = text
                     case str():
                         run.seconds.setdefault("first_token", time.perf_counter() - begin)
-                        yield Draft(piece)
-                        for draft in _claiming(reader.feed(piece)):
+                        heard, drafts = watch.feed(piece)
+                        if heard:
+                            yield Draft(heard)
+                        for draft in _claiming(drafts):
                             checks.start(self._check(run, task, draft, known))
                         for claim in await checks.ready():
                             yield _noted(run, claim)
+                if watch.end is not None:
+                    break
             run.seconds["model"] = time.perf_counter() - begin
-            for draft in _claiming(reader.flush()):
+            heard, drafts = watch.flush()
+            if heard:
+                yield Draft(heard)
+            for draft in _claiming(drafts):
                 checks.start(self._check(run, task, draft, known))
             for claim in await checks.rest():
                 yield _noted(run, claim)
@@ -266,7 +319,8 @@ class Pipeline:
 
     async def _check(self, run: _Run, task: Task, draft: DraftClaim, known: Mapping[str, Evidence]) -> Claim:
         with run.timed("check"):
-            return self._verifier.check(draft, known, question=task.asked)
+            claim = self._verifier.check(draft, known, question=task.asked)
+            return guarded(claim, evidence=run.readings, language=task.question.language)
 
     async def _open(self, run: _Run) -> None:
         def body(commitments: Mapping[str, str]) -> dict[str, Any]:
@@ -289,7 +343,8 @@ class Pipeline:
 
         def body(commitments: Mapping[str, str]) -> dict[str, Any]:
             ended = {"abstained": run.abstained is not None, "reason": run.abstained, "drafter": run.drafter}
-            return self._outcome(run, commitments) | ended
+            screening = {"ended": run.ended, "repeats": run.watch.repeats if run.watch else 0, "kept_out": run.kept_out}
+            return self._outcome(run, commitments) | ended | {"screening": screening}
 
         begin = time.perf_counter()
         texts = outcome_texts(run.claims, text)
@@ -313,11 +368,13 @@ class Pipeline:
             language=language,
             domain=run.plugin.name,
             text=text,
-            short=run.short if run.abstained is None else None,
+            short=defang(run.short) if run.short is not None and run.abstained is None else None,
             claims=tuple(run.claims),
             evidence=run.evidence,
             abstained=run.abstained is not None,
             reason=run.abstained,
+            ended=run.ended,
+            kept_out=run.kept_out,
             notice=run.plugin.notice.get(language),
             receipt=receipt,
             seconds={step: round(value, 4) for step, value in run.seconds.items()},

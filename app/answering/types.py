@@ -80,6 +80,13 @@ class Answer(_Value):
     evidence: tuple[Evidence, ...]
     abstained: bool
     reason: str | None = Field(default=None, description="Why it abstained, as a code.")
+    ended: str | None = Field(
+        default=None, description="Why the draft was ended early: `cut` (too long), `repeating`, `leaked` (its prompt)."
+    )
+    kept_out: dict[str, int] = Field(
+        default_factory=dict,
+        description="Sentences, by evidence id, that were kept from the model because they give it orders.",
+    )
     notice: str | None = None
     receipt: Receipt
     seconds: dict[str, float] = Field(default_factory=dict, description="Wall time by step, in seconds.")

@@ -66,7 +66,16 @@ def test_a_question_that_leaves_no_room_is_refused():
     with pytest.raises(TooLarge):
         prompt("why " * 5000, "Short.", budget=2500)
     with pytest.raises(TooLarge):
-        prompt("Why?", "long " * 5000, budget=2500)
+        prompt("why " * 5000, "long " * 5000, budget=2500)
+
+
+def test_a_single_passage_that_is_too_long_is_there_with_its_best_part():
+    text = "Filler words stand here. " * 800 + "The chair is Ines Varga. " + "More filler words stand here. " * 800
+    made = prompt("Who is the chair?", text, budget=2500)
+    assert [item.id for item in made.evidence] == ["1"]
+    assert "The chair is Ines Varga." in made.evidence[0].text
+    assert made.evidence[0].text in str(made.messages[-1].content)
+    assert sum(estimate_tokens(str(m.content)) for m in made.messages) <= 2500
 
 
 def test_another_counter_may_be_used():
@@ -94,6 +103,12 @@ def test_marks_and_control_tokens_in_a_passage_are_made_harmless(text):
         assert "[INST]" not in last
         assert last.count("[1]") == 1, "the passage's own number alone"
         assert "[2]" not in last
+
+
+def test_the_canary_stands_first_in_the_rules():
+    made = prompt("What?", "Alpha.", canary="3f9a1c7e")
+    assert made.messages[0].content.startswith("Rules no. 3f9a1c7e")
+    assert "Rules no." not in prompt("What?", "Alpha.").messages[0].content
 
 
 def test_a_document_cannot_break_out_by_its_name():
