@@ -16,6 +16,7 @@ from app.answering.checking.support import coverage, in_full, informative
 from app.answering.checking.values import Value, ValueKind, extract, missing
 from app.answering.prompt import SENTINEL
 from app.answering.types import Claim, Verdict
+from app.answering.whole import asks_whole
 from retrieval.language import Language
 from retrieval.types import Evidence
 
@@ -74,6 +75,8 @@ def before(question: str, evidence: Sequence[Evidence]) -> Reason | None:
     """Return why the model need not be asked at all, or None."""
     if not evidence:
         return Reason.NO_EVIDENCE
+    if asks_whole(question):  # "summarise the contract" shares no words with it
+        return None
     terms = informative(question)
     if terms and coverage(terms, [in_full(item) for item in evidence]) < LEAST_SHARED:
         return Reason.WEAK_EVIDENCE

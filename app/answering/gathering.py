@@ -1,24 +1,55 @@
-"""Collects the evidence of a question: what tools return and what the search finds, numbered in one row."""
+"""Collects the evidence of a question: what tools return and what the search finds, numbered in one row.
+
+For a question about a document as a whole the search finds the document, and all of its passages are the evidence.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 
-from domains.contract import DomainError, DomainPlugin, ToolCall
-from retrieval.types import Evidence
+from app.answering.whole import asks_whole, document_of
+from domains.contract import DomainError, DomainPlugin, Searcher, ToolCall
+from retrieval.types import Evidence, Scope
 
-__all__ = ["ToolFailed", "numbered", "run_tools"]
+__all__ = ["Finder", "ToolFailed", "numbered", "run_tools"]
 
 
 class ToolFailed(DomainError):
     """A domain named a tool that it does not have, or a tool gave no evidence."""
 
     code: ClassVar[str] = "tool_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Finds passages for a question; each of its parts is called in a thread.
+
+    Attributes:
+        searcher: Finds the nearest.
+        expand: Adds what stands around them.
+        whole: Gives all passages of a document in its order.
+        passages: How many are searched for.
+    """
+
+    searcher: Searcher
+    expand: Callable[[list[Evidence], Scope], list[Evidence]]
+    whole: Callable[[str, Scope], list[Evidence]]
+    passages: int
+
+    async def found_for(self, asked: str, queries: Sequence[str], scope: Scope) -> list[Evidence]:
+        """Return what was found for the wording of a question and its queries."""
+        found = await asyncio.to_thread(self.searcher.search, queries, scope, k=self.passages)
+        document = document_of(found) if asks_whole(asked) else None
+        if document is not None and (everything := await asyncio.to_thread(self.whole, document, scope)):
+            return everything
+        return await asyncio.to_thread(self.expand, found, scope)
 
 
 async def run_tools(plugin: DomainPlugin, calls: Sequence[ToolCall]) -> list[Evidence]:

@@ -14,10 +14,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -25,16 +24,19 @@ from langchain_core.language_models import BaseChatModel
 
 from app.answering import abstain
 from app.answering.admission import admit
+from app.answering.cache import AnswerCache
 from app.answering.checking.in_order import ChecksInOrder
 from app.answering.checking.verify import CHECKS_VERSION, Verifier
 from app.answering.claims import DraftClaim
-from app.answering.drafters.contract import Drafter, Piece, Short, Task
+from app.answering.conversation import reworded
+from app.answering.drafters.contract import Coverage, Drafter, Piece, Short, Task
 from app.answering.drafters.ways import WAYS
-from app.answering.gathering import numbered, run_tools
+from app.answering.earlier import Earlier
+from app.answering.gathering import Finder, numbered, run_tools
 from app.answering.guarding import guarded
 from app.answering.harmless import defang
-from app.answering.instructions import Reading, read_as_data
-from app.answering.prompt import PROMPT_VERSION, build, estimate_tokens
+from app.answering.instructions import read_as_data
+from app.answering.prompt import PROMPT_VERSION, Prompt, build, estimate_tokens
 from app.answering.record import (
     INTENT,
     OUTCOME,
@@ -43,14 +45,27 @@ from app.answering.record import (
     intent_texts,
     outcome_body,
     outcome_texts,
+    replay_texts,
 )
+from app.answering.run import Run
 from app.answering.screening import DraftEnd, DraftLimits, DraftWatch, canary_of, screened
-from app.answering.types import Answer, Checked, Claim, Draft, Event, Finished, Receipt, Retrieved, Started
-from app.answering.wording import render
+from app.answering.types import (
+    Answer,
+    Checked,
+    Claim,
+    Draft,
+    Event,
+    Finished,
+    Receipt,
+    Retrieved,
+    SectionsRead,
+    Started,
+)
+from app.answering.wording import render, told_in_part
 from app.errors import LedgerError, TooManyRequests, VaultUnavailable, describe
 from app.identity.principal import Principal
 from app.ledger.sink import AuditSink
-from domains.contract import Desk, DomainPlugin, Question, Searcher, ToolCall
+from domains.contract import Desk, Question, Searcher
 from domains.registry import Registry
 from model.errors import ModelInterrupted
 from retrieval.types import Evidence, Scope
@@ -58,57 +73,6 @@ from retrieval.types import Evidence, Scope
 __all__ = ["Pipeline"]
 
 _log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Run:
-    """One question on its way: what a closing entry says of it, however far it came."""
-
-    question: Question
-    principal: Principal
-    asked: str | None
-    answer_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    intent: Receipt | None = None
-    plugin: DomainPlugin | None = None
-    domain_reason: str | None = None
-    calls: tuple[ToolCall, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-    readings: dict[str, Reading | Evidence] = field(default_factory=dict)
-    watch: DraftWatch | None = None
-    drafter: str | None = None
-    short: str | None = None
-    claims: list[Claim] = field(default_factory=list)
-    abstained: abstain.Reason | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    drafting_since: float = 0.0
-
-    @property
-    def ended(self) -> DraftEnd | None:
-        """Why the draft was ended before the model ended it."""
-        return None if self.watch is None else self.watch.end
-
-    @property
-    def as_data(self) -> tuple[Evidence, ...]:
-        """The evidence as the model and the checks get it."""
-        return tuple(item if isinstance(item, Evidence) else item.evidence for item in self.readings.values())
-
-    @property
-    def kept_out(self) -> dict[str, int]:
-        """How many sentences of which evidence were kept from the model and the checks."""
-        return {
-            id_: len(item.kept_out)
-            for id_, item in self.readings.items()
-            if isinstance(item, Reading) and item.kept_out
-        }
-
-    @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
-        """Add the wall time of a block to a step."""
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - begin
 
 
 class Pipeline:
@@ -125,6 +89,7 @@ class Pipeline:
         versions: Callable[[], Mapping[str, Any]],
         certify: Callable[[Receipt], Receipt] = lambda receipt: receipt,
         expand: Callable[[list[Evidence], Scope], list[Evidence]] = lambda found, _scope: found,
+        whole: Callable[[str, Scope], list[Evidence]] = lambda _document, _scope: [],
         passages: int = 5,
         prompt_tokens: Callable[[], int] = lambda: 6000,
         max_question_chars: int = 8000,
@@ -134,6 +99,8 @@ class Pipeline:
         drafters: Sequence[Drafter] = WAYS,
         secret: bytes | None = None,
         limits: DraftLimits | None = None,
+        cache: AnswerCache | None = None,
+        asked_before: Callable[[str, str], str | None] = lambda _subject, _answer_id: None,
     ) -> None:
         """Wire a pipeline.
 
@@ -146,6 +113,7 @@ class Pipeline:
             versions: What the model and the index are at this moment, for the ledger.
             certify: Adds the proof and the signed checkpoint to the receipt of an answer; called in a thread.
             expand: Adds to what was found what stands around it, as evidence of its own; called in a thread.
+            whole: Gives a document's passages in its order, as far as a scope may see it; called in a thread.
             passages: Passages that are searched for.
             prompt_tokens: Gives the most tokens of a prompt, which the model's memory decides.
             max_question_chars: Longest question.
@@ -155,16 +123,17 @@ class Pipeline:
             drafters: Ways of drafting, in the order in which they are tried.
             secret: What the canary in the prompt follows from; None makes one for as long as this pipeline lives.
             limits: How much a draft may be.
+            cache: Answers that may be given again; None answers every question anew.
+            asked_before: Gives the question of an earlier answer of a subject; called in a thread.
         """
         self._registry = registry
         self._searcher = searcher
+        self._finder = Finder(searcher, expand, whole, passages)
         self._chat_factory = chat_factory
         self._ledger = ledger
         self._content = content
         self._versions = versions
         self._certify = certify
-        self._expand = expand
-        self._passages = passages
         self._prompt_tokens = prompt_tokens
         self._max_question_chars = max_question_chars
         self._max_concurrent = max_concurrent
@@ -173,6 +142,7 @@ class Pipeline:
         self._drafters = tuple(drafters)
         self._canary = canary_of(secret or secrets.token_bytes(32))
         self._limits = limits or DraftLimits()
+        self._earlier = Earlier(cache, asked_before, self._made_by)
         self._in_flight = 0
 
     async def answer(self, question: Question, *, principal: Principal, domain: str | None = None) -> Answer:
@@ -202,7 +172,7 @@ class Pipeline:
                 "As many questions are being answered as this service takes at a time.",
                 remedy="Ask again in a few seconds.",
             )
-        run = _Run(question, principal, domain)
+        run = Run(question, principal, domain)
         self._in_flight += 1
         try:
             await self._open(run)
@@ -217,36 +187,33 @@ class Pipeline:
             self._in_flight -= 1
         yield Finished(answer)
 
-    async def _steps(self, run: _Run) -> AsyncGenerator[Event, None]:
+    async def _steps(self, run: Run) -> AsyncGenerator[Event, None]:
         question = screened(run.question)
         run.plugin, run.domain_reason = self._registry.choose(question, run.asked)
         if run.intent is None:
             raise RuntimeError("work began before the intent was recorded")
         yield Started(run.answer_id, run.intent.entry, run.plugin.name, question.language)
 
+        if await self._earlier.found(run):
+            yield Retrieved(run.evidence)
+            for claim in run.claims:
+                yield Checked(claim)
+            return
         chat = self._chat_factory()
         with run.timed("prepare"):
+            question = await reworded(question, chat, count=self._count_tokens)
             preparation = await run.plugin.prepare(question, Desk(self._searcher, chat))
             run.calls = preparation.calls
+        asked = run.wording = preparation.question or question.text
+        run.instructions = preparation.instructions
         with run.timed("search"):
-            found = await asyncio.to_thread(
-                self._searcher.search, preparation.queries, question.scope, k=self._passages
-            )
-            found = await asyncio.to_thread(self._expand, found, question.scope)
+            found = await self._finder.found_for(asked, preparation.queries, question.scope)
         with run.timed("tools"):
             made = await run_tools(run.plugin, preparation.calls)
-        asked = preparation.question or question.text
         readings = await asyncio.to_thread(lambda: [read_as_data(item) for item in numbered(made, found)])
         as_data = [reading.evidence for reading in readings]
-        prompt = build(
-            asked,
-            as_data,
-            language=question.language,
-            budget=self._prompt_tokens(),
-            instructions=preparation.instructions,
-            count=self._count_tokens,
-            canary=self._canary,
-        )
+        prompt = self._prompt(run, as_data)
+        run.messages = prompt.messages
         by_id = {reading.found.id: reading for reading in readings}
         run.readings = {item.id: replace(by_id[item.id], evidence=item) for item in prompt.evidence}
         run.evidence = tuple(by_id[item.id].found for item in prompt.evidence)
@@ -263,7 +230,11 @@ class Pipeline:
             chat,
             domain=run.plugin.name,
             budget=self._prompt_tokens(),
+            left_out=tuple(item for item in as_data if item.id not in run.readings),
+            over=lambda evidence: self._prompt(run, evidence).messages,
+            sampling=await self._earlier.sampling(run),
         )
+        run.later = {reading.evidence.digest: reading for reading in readings}
         async with aclosing(self._drafted(run, task)) as events:
             async for event in events:
                 yield event
@@ -272,7 +243,7 @@ class Pipeline:
         else:
             run.abstained = abstain.after(asked, run.claims, run.as_data)
 
-    async def _drafted(self, run: _Run, task: Task) -> AsyncGenerator[Event, None]:
+    async def _drafted(self, run: Run, task: Task) -> AsyncGenerator[Event, None]:
         """Let the first drafter that has something to say write, and check each claim as soon as it is whole."""
         known = {item.id: item for item in task.evidence}
         watch = run.watch = DraftWatch(self._canary, self._limits, known=known.keys())
@@ -281,11 +252,11 @@ class Pipeline:
             async for piece in pieces:
                 match piece:
                     case Evidence():
-                        run.evidence = (*run.evidence, piece)
-                        known[piece.id] = run.readings[piece.id] = piece
+                        known[piece.id] = piece
+                        run.add(piece)
                         yield Retrieved(run.evidence)
-                    case Short(text):
-                        run.short = text
+                    case Short() | Coverage():
+                        run.note(piece)
                     case str():
                         run.seconds.setdefault("first_token", time.perf_counter() - begin)
                         heard, drafts = watch.feed(piece)
@@ -306,7 +277,21 @@ class Pipeline:
             for claim in await checks.rest():
                 yield _noted(run, claim)
 
-    async def _pieces(self, run: _Run, task: Task) -> AsyncGenerator[Piece, None]:
+    def _prompt(self, run: Run, evidence: Sequence[Evidence]) -> Prompt:
+        return build(
+            run.wording,
+            evidence,
+            language=run.question.language,
+            budget=self._prompt_tokens(),
+            instructions=run.instructions,
+            count=self._count_tokens,
+            canary=self._canary,
+        )
+
+    def _made_by(self) -> dict[str, Any]:
+        return {**self._versions(), "prompt": PROMPT_VERSION, "checks": CHECKS_VERSION}
+
+    async def _pieces(self, run: Run, task: Task) -> AsyncGenerator[Piece, None]:
         for drafter in self._drafters:
             if not drafter.suits(task):
                 continue
@@ -317,12 +302,12 @@ class Pipeline:
             if run.drafter is not None:
                 return
 
-    async def _check(self, run: _Run, task: Task, draft: DraftClaim, known: Mapping[str, Evidence]) -> Claim:
+    async def _check(self, run: Run, task: Task, draft: DraftClaim, known: Mapping[str, Evidence]) -> Claim:
         with run.timed("check"):
             claim = self._verifier.check(draft, known, question=task.asked)
             return guarded(claim, evidence=run.readings, language=task.question.language)
 
-    async def _open(self, run: _Run) -> None:
+    async def _open(self, run: Run) -> None:
         def body(commitments: Mapping[str, str]) -> dict[str, Any]:
             return intent_body(run.question, answer_id=run.answer_id, domain=run.asked, commitments=commitments)
 
@@ -331,7 +316,7 @@ class Pipeline:
         if cancelled:
             raise asyncio.CancelledError
 
-    async def _finish(self, run: _Run) -> Answer:
+    async def _finish(self, run: Run) -> Answer:
         """Record the outcome, and only then make the answer."""
         if run.plugin is None or run.intent is None:
             raise RuntimeError("a run finished that never began")
@@ -340,19 +325,22 @@ class Pipeline:
             text = render(run.claims, language)
         else:
             text = abstain.words(language, nearest=bool(run.evidence))
+        if run.sections is not None:
+            text += told_in_part(run.sections, language)
 
         def body(commitments: Mapping[str, str]) -> dict[str, Any]:
             ended = {"abstained": run.abstained is not None, "reason": run.abstained, "drafter": run.drafter}
             screening = {"ended": run.ended, "repeats": run.watch.repeats if run.watch else 0, "kept_out": run.kept_out}
-            return self._outcome(run, commitments) | ended | {"screening": screening}
+            return self._outcome(run, commitments) | ended | {"screening": screening} | run.how
 
         begin = time.perf_counter()
-        texts = outcome_texts(run.claims, text)
+        texts = outcome_texts(run.claims, text) | self._replayed(run)
         receipt, cancelled = await self._append(OUTCOME, run, texts=texts, body=body, closes=run.intent.entry)
         run.seconds["outcome"] = time.perf_counter() - begin
         run.intent = None  # closed: nothing that happens from here on may close it again
         if cancelled:
             raise asyncio.CancelledError
+        await self._earlier.remember(run, receipt.entry)
         with run.timed("certify"):
             receipt = await asyncio.to_thread(self._certify, receipt)
         _log.info(
@@ -375,12 +363,14 @@ class Pipeline:
             reason=run.abstained,
             ended=run.ended,
             kept_out=run.kept_out,
+            sections=SectionsRead(read=run.sections.read, of=run.sections.of) if run.sections else None,
+            repeats=run.again.answer_id if run.again else None,
             notice=run.plugin.notice.get(language),
             receipt=receipt,
             seconds={step: round(value, 4) for step, value in run.seconds.items()},
         )
 
-    async def _close(self, run: _Run, error: BaseException) -> None:
+    async def _close(self, run: Run, error: BaseException) -> None:
         """Close the entry of a run that failed. The failure stays what it was, even when this cannot be recorded."""
         if run.intent is None:
             return
@@ -401,7 +391,7 @@ class Pipeline:
             _log.error("answer.not_closed", answer=run.answer_id, entry=run.intent.entry, code=unrecorded.code)
         _log.warning("answer.failed", answer=run.answer_id, outcome=outcome, code=code)
 
-    def _outcome(self, run: _Run, commitments: Mapping[str, str]) -> dict[str, Any]:
+    def _outcome(self, run: Run, commitments: Mapping[str, str]) -> dict[str, Any]:
         plugin = run.plugin
         body = outcome_body(
             answer_id=run.answer_id,
@@ -410,16 +400,26 @@ class Pipeline:
             calls=run.calls,
             evidence=run.evidence,
             claims=run.claims,
-            versions={**self._versions(), "prompt": PROMPT_VERSION, "checks": CHECKS_VERSION},
+            versions=self._made_by(),
             seconds=run.seconds,
             commitments=commitments,
         )
         return body | ({"retention_days": plugin.retention_days} if plugin else {})
 
+    def _replayed(self, run: Run) -> dict[str, str]:
+        return replay_texts(
+            run.question,
+            asked=run.wording,
+            instructions=run.instructions,
+            messages=run.messages,
+            short=run.short,
+            evidence=run.evidence,
+        )
+
     async def _append(
         self,
         action: str,
-        run: _Run,
+        run: Run,
         *,
         texts: Mapping[str, str],
         body: Callable[[Mapping[str, str]], Mapping[str, Any]],
@@ -454,7 +454,7 @@ def _claiming(drafts: list[DraftClaim]) -> list[DraftClaim]:
     return [draft for draft in drafts if not abstain.is_refusal(draft.text)]
 
 
-def _noted(run: _Run, claim: Claim) -> Checked:
+def _noted(run: Run, claim: Claim) -> Checked:
     run.seconds.setdefault("first_claim", time.perf_counter() - run.drafting_since)
     run.claims.append(claim)
     return Checked(claim)

@@ -81,6 +81,8 @@ def intent_body(
     }
     if question.history:
         body["history"] = {"turns": len(question.history), "commitment": commitments["history"]}
+    if question.replaces is not None:
+        body["replaces"] = question.replaces
     if question.style is not Style.FULL:
         body["style"] = question.style.value
     if question.choices:

@@ -15,7 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from retrieval.language import Language
 from retrieval.types import Evidence
 
-__all__ = ["Answer", "Checked", "Claim", "Draft", "Event", "Finished", "Receipt", "Retrieved", "Started", "Verdict"]
+__all__ = [
+    "Answer",
+    "Checked",
+    "Claim",
+    "Draft",
+    "Event",
+    "Finished",
+    "Receipt",
+    "Retrieved",
+    "SectionsRead",
+    "Started",
+    "Verdict",
+]
 
 
 class _Value(BaseModel):
@@ -63,6 +75,13 @@ class Receipt(_Value):
     )
 
 
+class SectionsRead(_Value):
+    """Sections of a long text that were read, of how many."""
+
+    read: int
+    of: int
+
+
 class Answer(_Value):
     """The whole answer, as `./vouch ask --json` and `POST /v1/ask` give it.
 
@@ -86,6 +105,12 @@ class Answer(_Value):
     kept_out: dict[str, int] = Field(
         default_factory=dict,
         description="Sentences, by evidence id, that were kept from the model because they give it orders.",
+    )
+    sections: SectionsRead | None = Field(
+        default=None, description="How much of a text too long for one prompt was read."
+    )
+    repeats: str | None = Field(
+        default=None, description="Id of the earlier answer that is given again, from the cache."
     )
     notice: str | None = None
     receipt: Receipt
