@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from app.answering.evaluation.attacker import attacker
+from app.answering.evaluation.bipia import bipia
+from app.answering.evaluation.cse import cse
+from app.answering.evaluation.xstest import xstest
+
 __all__ = ["SUITES"]
 
-SUITES: Final[Mapping[str, Callable[..., Mapping[str, Any]]]] = MappingProxyType({})
+SUITES: Final[Mapping[str, Callable[..., Mapping[str, Any]]]] = MappingProxyType(
+    {"attacker": attacker, "bipia": bipia, "cse": cse, "xstest": xstest}
+)
 """Suites by name. Each is called as ``suite(data, assistant=…, limit=…, seed=…, report=…)``."""
