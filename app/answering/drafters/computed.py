@@ -8,6 +8,7 @@ Where neither way comes to a result, nothing is said here, and the question goes
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from typing import ClassVar, Final
 
@@ -33,6 +34,13 @@ _HEADING: Final = 4
 _ENOUGH: Final = 1_500
 """Characters of a reply after which it is not listened to any more."""
 
+_REFERS: Final = re.compile(r"\b(?:that|this|those|these|it|them|both)\b|这|该|它|上述", re.IGNORECASE)
+"""What leans on an earlier question, whose computation it may go on with."""
+
+_TURNS: Final = 6
+"""Earlier questions that are shown with the question."""
+
+_EARLIER: Final = {"en": "\nThen: ", "zh": "\n然后："}
 _COMPLAINT: Final = {
     "en": "Your last reply cannot be used: {reason}. Copy the figures exactly from the passages.",
     "zh": "上次的回复不能使用：{reason}。请从段落或问题中照抄数字。",
@@ -49,7 +57,8 @@ class Computed:
         """Say whether the question's words ask for a computation, and there are figures to compute with."""
         if task.question.choices or not task.evidence:
             return False
-        return wanted(task.asked).operation in _COMPUTING or gives_an_amount(task.asked)
+        turns = [turn.question for turn in task.question.history] if _REFERS.search(task.asked) else []
+        return gives_an_amount(task.asked) or any(wanted(one).operation in _COMPUTING for one in (task.asked, *turns))
 
     async def draft(self, task: Task) -> AsyncGenerator[Piece, None]:
         """Yield the computation, the bare result if asked for, and the sentence; or nothing."""
@@ -84,14 +93,15 @@ def _read(task: Task) -> Computation | None:
 async def _asked(task: Task) -> Computation | None:
     """Return what the model's figures and formula come to, or None after the second reply that cannot be used."""
     language, complaint = task.question.language, ""
+    asked = _EARLIER[language].join([*(turn.question for turn in task.question.history[-_TURNS:]), task.asked])
     for _ in range(_TRIES):
         reply = ""
-        async for delta in stream_text(task.chat, for_figures(task.asked, task.evidence, language, complaint)):
+        async for delta in stream_text(task.chat, for_figures(asked, task.evidence, language, complaint)):
             reply += delta
             if len(reply) > _ENOUGH:
                 break
         try:
-            program = grounded(reply, task.evidence, task.asked)
+            program = grounded(reply, task.evidence, asked)
             if not isinstance(program.node, Binary | Call):
                 return None  # a figure as it stands is nothing that was computed: the next way says it
             operation = wanted(task.asked).operation

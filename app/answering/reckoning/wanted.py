@@ -32,6 +32,7 @@ class Operation(StrEnum):
     SUM = "sum"
     SHARE = "share"
     RATIO = "ratio"
+    FORMULA = "formula"
     MOST = "most"
     LEAST = "least"
     OTHER = "other"
@@ -62,6 +63,11 @@ _CHANGE_WORD: Final = (
 _FORMS: Final[tuple[tuple[Operation, re.Pattern[str]], ...]] = tuple(
     (operation, re.compile(form, re.IGNORECASE))
     for operation, form in (
+        (
+            Operation.FORMULA,
+            r"\b(?:is|are)\s+defined\s+as\b|\bdefine\s+\w|\bround\s+(?:your\s+|to\s+)?(?:the\s+)?(?:answer|one|two)\b|\bCAGR\b"
+            r"|\bcalculated?\b|\bcompute\b|\bquick\s+ratio\b|\bworking\s+capital\b|复合增长率|计算公式",
+        ),
         (
             Operation.PERCENT_CHANGE,
             rf"(?:percent(?:age)?|%|\bproportional|\brelative)\s+(?:of\s+)?(?:the\s+)?"
