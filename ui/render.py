@@ -65,6 +65,10 @@ def answer_html(answer: Answer) -> str:
     if struck:
         rows = "".join(f"<li><del>{plain(claim.text)}</del> {_why(claim, language)}</li>" for claim in struck)
         parts.append(f"<details><summary>{say('struck', language, n=len(struck))}</summary><ul>{rows}</ul></details>")
+    if answer.kept_out:
+        parts.append(f'<p class="vouch-note">{say("kept_out", language, n=sum(answer.kept_out.values()))}</p>')
+    if answer.ended:
+        parts.append(f'<p class="vouch-note">{say(f"ended_{answer.ended}", language)}</p>')
     if answer.notice:
         parts.append(f'<p class="vouch-note">{plain(answer.notice)}</p>')
     record = say("record", language, n=answer.receipt.entry, leaf=answer.receipt.leaf[:16])

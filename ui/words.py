@@ -96,6 +96,18 @@ CATALOG: Final[dict[str, dict[Language, str]]] = {
     "reason_modality": {"en": "the source allows it and does not require it", "zh": "出处是“可以”而非“应当”"},
     "reason_no_evidence": {"en": "there is no source", "zh": "没有出处"},
     "reason_instruction_like": {"en": "the source gives the assistant orders there", "zh": "出处此处是在指挥助手"},
+    "reason_foreign_link": {"en": "the source does not have this address", "zh": "出处没有该网址"},
+    "reason_other_language": {
+        "en": "neither the language of the question nor of the source",
+        "zh": "与问题和出处的语言都不同",
+    },
+    "ended_cut": {"en": "The draft was cut: it did not end.", "zh": "草稿过长，已截断。"},
+    "ended_repeating": {"en": "The draft was ended: it repeated itself.", "zh": "草稿不断重复，已停止。"},
+    "ended_leaked": {"en": "The draft was stopped: it recited its own rules.", "zh": "草稿在复述自身规则，已停止。"},
+    "kept_out": {
+        "en": "{n} sentences of the sources give the assistant orders; they were kept from it.",
+        "zh": "出处中有 {n} 句在指挥助手，未交给它。",
+    },
     "record": {"en": "Record {n} · {leaf}", "zh": "记录 {n} · {leaf}"},
     "highlight": {"en": "Cited passage", "zh": "引用段落"},
     "previous": {"en": "Previous page", "zh": "上一页"},

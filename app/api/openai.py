@@ -20,6 +20,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.answering.harmless import defang
 from app.answering.types import Answer, Checked, Claim, Event, Finished, Started
 from app.answering.wording import render
 from app.api.ask import begin, question_of
@@ -111,7 +112,7 @@ def citations(answer: Answer, base: str) -> list[dict[str, Any]]:
                 "url_citation": {
                     "start_index": mark.start(),
                     "end_index": mark.end(),
-                    "title": f"{where.document}{page}",
+                    "title": defang(f"{where.document}{page}"),
                     "url": url if item.passage_id is None else f"{url}?passage={item.passage_id}",
                 },
             }

@@ -38,7 +38,13 @@ def evidence(text: str = "Revenue was 412.", name: str = "report.pdf") -> Eviden
 
 
 def answer(
-    text: str, *claims: Claim, abstained: bool = False, language: str = "en", source: Evidence | None = None
+    text: str,
+    *claims: Claim,
+    abstained: bool = False,
+    language: str = "en",
+    source: Evidence | None = None,
+    ended: str | None = None,
+    kept_out: dict[str, int] | None = None,
 ) -> Answer:
     return Answer(
         id="a",
@@ -49,6 +55,8 @@ def answer(
         claims=claims,
         evidence=(source or evidence(),),
         abstained=abstained,
+        ended=ended,
+        kept_out=kept_out or {},
         receipt=RECEIPT,
     )
 
@@ -118,6 +126,20 @@ def test_hostile_text_is_shown_and_never_acts(text: str) -> None:
             assert tag in allowed, (tag, piece)
             assert not [name for name in attrs if name.startswith("on")]
             assert attrs.get("href", "/view/").startswith("/view/")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("ended", ["cut", "repeating", "leaked"])
+def test_a_draft_that_was_ended_early_says_so(ended: str, language: str) -> None:
+    shown = html.unescape(answer_html(answer("Revenue.", language=language, ended=ended)))
+    assert say(f"ended_{ended}", language) in shown
+    assert say(f"ended_{ended}", language) not in html.unescape(answer_html(answer("Revenue.", language=language)))
+
+
+def test_orders_that_were_kept_from_the_model_are_counted() -> None:
+    assert "2 sentences of the sources give the assistant orders" in answer_html(
+        answer("Revenue.", kept_out={"1": 1, "3": 1})
+    )
 
 
 def test_the_escape_is_needed() -> None:

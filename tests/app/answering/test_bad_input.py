@@ -61,10 +61,10 @@ def test_of_a_passage_of_one_endless_line_the_part_that_answers_is_read(desk, fi
     assert answer.evidence[0].text == line, "the reader is shown the passage as it is"
 
 
-def test_an_endless_line_beside_a_passage_that_fits_is_left_out(desk):
+def test_an_endless_line_beside_a_passage_that_fits_does_not_keep_it_out(desk):
     answer = desk(["and so on " * 5_000, REVENUE], REPLY.replace("[1]", "[2]")).answer(ASKED)
-    assert [item.text for item in answer.evidence] == [REVENUE]
-    assert answer.text.endswith("[2].")
+    assert answer.text.startswith("Revenue of Larkfield Paper in 2022 was $5.2 million [2].")
+    assert REVENUE in [item.text for item in answer.evidence]
 
 
 @pytest.mark.parametrize(
