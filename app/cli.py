@@ -17,12 +17,12 @@ import typer
 from app.cli_admin import models, users
 from app.cli_audit import audit
 from app.cli_doctor import doctor
+from app.cli_evaluate import evaluations
 from app.cli_examine import add_to
 from app.cli_ingest import ingest
 from app.cli_retrieval import retrieval
 from app.console import note, told
 from app.settings import load
-from retrieval.rivals import Rivals
 
 __all__ = ["app", "main"]
 
@@ -30,6 +30,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(models, name="model")
 add_to(audit)
 app.add_typer(audit, name="audit")
+app.add_typer(evaluations, name="eval")
 app.add_typer(retrieval, name="retrieval")
 app.add_typer(users, name="users")
 
@@ -65,6 +66,8 @@ def ask(
     question: Annotated[str, typer.Argument(help="In English or Chinese.")],
     domain: Annotated[str | None, typer.Option(help="Domain to answer in; chosen by the question by default.")] = None,
     collection: Annotated[str | None, typer.Option(help="Search in this collection only.")] = None,
+    short: Annotated[bool, typer.Option("--short", help="Print the bare answer first, where there is one.")] = False,
+    choice: Annotated[list[str] | None, typer.Option(help="An answer to choose from; repeat it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Ask a question and print the checked answer with its sources."""
@@ -72,6 +75,7 @@ def ask(
         from app.connection import connect, result, wait_ready
 
         body = {"question": question, "stream": False, "domain": domain, "collection": collection}
+        body |= {"style": "short" if short else "full", "choices": choice or []}
         with connect(load()) as client:
             wait_ready(client, note)
             answer = result(client.post("/v1/ask", json=body))
@@ -82,6 +86,8 @@ def ask(
 
 
 def _print(answer: dict[str, Any]) -> None:
+    if answer["short"] is not None:
+        typer.echo(answer["short"])
     typer.echo(answer["text"])
     cited = {mark for claim in answer["claims"] if claim["verdict"] == "supported" for mark in claim["cites"]}
     chinese = answer["language"] == "zh"
@@ -99,36 +105,6 @@ def _print(answer: dict[str, Any]) -> None:
         typer.echo(f"  {answer['notice']}")
     receipt = answer["receipt"]
     typer.echo(f"  {'记录' if chinese else 'record'} {receipt['entry']}, {receipt['leaf'][:16]}")
-
-
-@app.command("eval")
-def evaluate(
-    suite: Annotated[str, typer.Argument(help="Name of the suite; `list` names all.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use this many items, drawn with the seed.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw and of the intervals.")] = 0,
-    rivals: Annotated[
-        Rivals, typer.Option(help="Who else answers, in suites of search; `all` embeds every document twice.")
-    ] = Rivals.SEARCH,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the result to this file, with each question where it is kept.")
-    ] = None,
-) -> None:
-    """Measure the installed system on a data set."""
-    with told():
-        from app.evaluations import measure, suites
-        from app.logs import configure
-
-        if suite == "list":
-            typer.echo("\n".join(sorted(suites())))
-            return
-        settings = load()
-        configure(settings.log_level)  # to standard error: standard output is the result
-        found = measure(suite, data, limit=limit, seed=seed, rivals=rivals, settings=settings, report=note)
-        if json_out is not None:
-            json_out.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        found.pop("items", None)  # each question with its reply: for the file
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 @app.command("bench")

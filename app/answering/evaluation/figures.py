@@ -56,6 +56,7 @@ def result(
     seed: int,
     settings: Mapping[str, Any],
     metrics: Mapping[str, float] | None = None,
+    edges: Mapping[str, Sequence[float]] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """Return what `./vouch eval` writes.
@@ -68,6 +69,7 @@ def result(
         seed: Of the draw and of the intervals.
         settings: What else the figures depend on.
         metrics: Figures that are no means of items (a macro-F1), beside those that are.
+        edges: Intervals of those figures, where the suite has them.
         more: Further keys, such as ``naive`` or ``risk_coverage``.
     """
     names = list(dict.fromkeys(name for row in rows for name in row.figures))
@@ -86,11 +88,17 @@ def result(
         "data": data,
         "n": len(rows),
         "metrics": means | {name: round(value, _PLACES) for name, value in (metrics or {}).items()},
-        "intervals": intervals,
+        "intervals": intervals
+        | {name: [round(edge, _PLACES) for edge in pair] for name, pair in (edges or {}).items()},
         "intervals_are": INTERVALS,
         "counts": counts,
         "settings": {"seed": seed, **settings},
         **more,
-        "items": [{"id": row.id, "figures": dict(row.figures), **row.told} for row in rows],
+        "items": [_item(row) for row in rows],
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _item(row: Row) -> dict[str, Any]:
+    group = {} if row.group is None else {"group": str(row.group)}
+    return {"id": row.id, **group, "figures": dict(row.figures), **row.told}
