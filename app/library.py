@@ -133,6 +133,11 @@ class Library:
             for number, passage in enumerate(ordered, 1)
         ]
 
+    def embedded(self, text: str) -> Sequence[float]:
+        """Return the embedding of a question, of length 1; of no length where no model is for its language."""
+        embedder = self.index.embedder_for(text)
+        return () if embedder is None else embedder.embed([text])[0].tolist()
+
     def page_image(self, document_id: str, page: int, scope: Scope, passage_id: int | None) -> bytes:
         """Render a page of a PDF as PNG, a passage highlighted.
 

@@ -16,7 +16,9 @@ from typing import Any, BinaryIO
 import structlog
 from langchain_core.language_models import BaseChatModel
 
+from app.answering.cache import AnswerCache
 from app.answering.checking.verify import Verifier
+from app.answering.drafters.ways import ways
 from app.answering.pipeline import Pipeline
 from app.answering.types import Answer, Checked, Event, Finished
 from app.embedders import common_words
@@ -95,6 +97,7 @@ class Service:
             registry=self.registry,
             searcher=self.library,
             expand=self.library.expand,
+            whole=self.library.whole,
             chat_factory=chat or self._chat,
             ledger=self.ledger,
             content=self.vault,
@@ -104,6 +107,9 @@ class Service:
             prompt_tokens=lambda: self.engine.context_tokens - settings.answer_tokens,
             max_question_chars=settings.max_question_chars,
             max_concurrent=settings.max_concurrent_answers,
+            drafters=ways(sections=settings.sections),
+            cache=self._cache(settings),
+            asked_before=self._asked_before,
             verifier=Verifier(common=common_words(self.index.embedders)),
             secret=self._secret,
         )
@@ -307,6 +313,21 @@ class Service:
     def _documents_by_state(self, scope: Scope) -> dict[str, int]:
         counts = self.catalog.counts(scope)
         return {state.value: counts.get(state, 0) for state in DocumentState}
+
+    def _cache(self, settings: Settings) -> AnswerCache | None:
+        """Make the cache of answers that the settings ask for."""
+        if settings.answer_cache == "off":
+            return None
+        return AnswerCache(
+            entries=settings.answer_cache_entries,
+            embed=self.library.embedded if settings.answer_cache == "near" else None,
+            holds=self.vault.holds,
+        )
+
+    def _asked_before(self, subject: str, answer_id: str) -> str | None:
+        """Return the question of an earlier answer, if it is this person's and was kept."""
+        question = self.vault.open(subject, answer_id).get("question")
+        return None if question is None else question.text
 
     def _chat(self) -> BaseChatModel:
         state = self.engine.state

@@ -1,5 +1,9 @@
 """The page where people ask: Gradio Blocks over the one service.
 
+The last question can be asked again (Gradio's retry: not from the cache, and with other sampling) and taken back into
+the box to be changed (undo). Both take the place of the last answer; the record keeps all of them, and says which one
+replaces which.
+
 Documents and the model's state are drawn by `static/page.js` from the REST API, so that uploads do not pass through
 Gradio's file cache. The conversation is Gradio's; what it shows is made in `ui.render`.
 """
@@ -7,18 +11,19 @@ Gradio's file cache. The conversation is Gradio's; what it shows is made in `ui.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 
+from app.answering.conversation import language_in
 from app.answering.types import Checked, Claim, Draft, Finished, Retrieved
 from app.api.ask import question_of
 from app.api.guard import authenticate
 from app.errors import BadRequest, describe
 from app.service import Service
 from domains.contract import Turn
-from retrieval.language import language_of
 from retrieval.parsing.formats import SUFFIXES
 from ui.render import answer_html, failure_html, plain, progress_html
 from ui.words import CATALOG, say
@@ -44,10 +49,38 @@ _HISTORY: Final = 10
 Messages = list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The conversation beside what is shown of it.
+
+    Attributes:
+        turns: A question, and its answer's text and id, for each pair of messages; both None where there was none.
+        replaces: Id of the answer that the next question takes the place of.
+    """
+
+    turns: tuple[tuple[str, str | None, str | None], ...] = ()
+    replaces: str | None = None
+
+    @property
+    def history(self) -> tuple[Turn, ...]:
+        """The last answered questions."""
+        answered = tuple(Turn(asked, told) for asked, told, _ in self.turns if told is not None)
+        return answered[-_HISTORY:]
+
+    def without_last(self) -> Spoken:
+        """Return the conversation before the last question, whose answer the next one replaces."""
+        *before, (_, _, answer_id) = self.turns
+        return Spoken(tuple(before), answer_id)
+
+
+Step = tuple[Messages, Spoken, str]
+"""What is shown, what was spoken, and what stands in the box."""
+
+
 def build(service: Service) -> gr.Blocks:
     """Build the page."""
     with gr.Blocks(title="Vouch", analytics_enabled=False, fill_height=True) as page:
-        turns = gr.State([])
+        turns = gr.State(Spoken())
         with gr.Sidebar(width=340):
             gr.HTML('<div id="vouch-status" role="status" aria-live="polite"></div>', container=False)
             gr.HTML(_documents(), container=False)
@@ -83,16 +116,24 @@ def build(service: Service) -> gr.Blocks:
             fresh = gr.Button(I18N("new"), scale=1, min_width=140, size="sm")
 
         async def respond(
-            text: str, chosen: str, shown: Messages, kept: list[tuple[str, str]], request: gr.Request
-        ) -> AsyncIterator[tuple[Messages, list[tuple[str, str]], str]]:
-            async for step in _respond(service, text, chosen, shown, kept, request):
+            text: str, chosen: str, shown: Messages, spoken: Spoken, request: gr.Request
+        ) -> AsyncIterator[Step]:
+            async for step in _respond(service, text, chosen, shown, spoken, request):
                 yield step
+
+        async def again(chosen: str, shown: Messages, spoken: Spoken, request: gr.Request) -> AsyncIterator[Step]:
+            if spoken.turns:
+                text, before = spoken.turns[-1][0], spoken.without_last()
+                async for step in _respond(service, text, chosen, shown[:-2], before, request):
+                    yield step
 
         asked = gr.on(
             [send.click, box.submit], respond, [box, domain, chat, turns], [chat, turns, box], show_progress="hidden"
         )
-        stop.click(None, cancels=[asked])
-        fresh.click(lambda: ([], []), None, [chat, turns])
+        retried = chat.retry(again, [domain, chat, turns], [chat, turns, box], show_progress="hidden")
+        chat.undo(_taken_back, [chat, turns], [chat, turns, box])
+        stop.click(None, cancels=[asked, retried])
+        fresh.click(lambda: ([], Spoken()), None, [chat, turns])
         for name, plugin in sorted(service.registry.plugins.items()):
             panel = plugin.panel()
             if panel is not None:
@@ -101,13 +142,21 @@ def build(service: Service) -> gr.Blocks:
     return page.queue(default_concurrency_limit=service.settings.max_concurrent_answers)
 
 
-async def _respond(
-    service: Service, text: str, chosen: str, shown: Messages, kept: list[tuple[str, str]], request: gr.Request
-) -> AsyncIterator[tuple[Messages, list[tuple[str, str]], str]]:
-    language = language_of(text)
-    shown = [*shown, {"role": "user", "content": plain(text)}]
+def _taken_back(shown: Messages, spoken: Spoken) -> Step:
+    """Put the last question back into the box; the next one takes its answer's place."""
+    if not spoken.turns:
+        return shown, spoken, ""
+    return shown[:-2], spoken.without_last(), spoken.turns[-1][0]
 
-    def saying(html: str) -> tuple[Messages, list[tuple[str, str]], str]:
+
+async def _respond(
+    service: Service, text: str, chosen: str, shown: Messages, spoken: Spoken, request: gr.Request
+) -> AsyncIterator[Step]:
+    language = language_in(text, spoken.history)
+    shown = [*shown, {"role": "user", "content": plain(text)}]
+    open_turn = replace(spoken, turns=(*spoken.turns, (text, None, spoken.replaces)))
+
+    def saying(html: str, kept: Spoken = open_turn) -> Step:
         return [*shown, {"role": "assistant", "content": html}], kept, ""
 
     claims: list[Claim] = []
@@ -118,8 +167,7 @@ async def _respond(
         if not text.strip():
             raise BadRequest("There is no question.", remedy="Write what you want to know.")
         caller = authenticate(service, request.headers.get("authorization"))
-        history = tuple(Turn(asked, told) for asked, told in kept[-_HISTORY:])
-        question = question_of(text, caller, history=history)
+        question = question_of(text, caller, history=spoken.history, replaces=spoken.replaces)
         async for event in service.events(question, principal=caller, domain=chosen or None):
             match event:
                 case Retrieved(evidence):
@@ -130,8 +178,8 @@ async def _respond(
                     claims.append(claim)
                     draft = ""
                 case Finished(answer):
-                    kept = [*kept, (text, answer.text)]
-                    yield saying(answer_html(answer))
+                    turn = (text, answer.text, answer.id)
+                    yield saying(answer_html(answer), Spoken((*spoken.turns, turn)))
                     return
             yield saying(progress_html(claims, draft, note, language))
     except Exception as error:  # noqa: BLE001 - the chat is the place where this reader meets a failure
