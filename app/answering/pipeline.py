@@ -37,6 +37,7 @@ from app.answering.guarding import guarded
 from app.answering.harmless import defang
 from app.answering.instructions import read_as_data
 from app.answering.prompt import PROMPT_VERSION, Prompt, build, estimate_tokens
+from app.answering.reckoning.record import redone
 from app.answering.record import (
     INTENT,
     OUTCOME,
@@ -302,9 +303,14 @@ class Pipeline:
             if run.drafter is not None:
                 return
 
-    async def _check(self, run: Run, task: Task, draft: DraftClaim, known: Mapping[str, Evidence]) -> Claim:
+    async def _check(self, run: Run, task: Task, draft: DraftClaim, known: dict[str, Evidence]) -> Claim:
         with run.timed("check"):
             claim = self._verifier.check(draft, known, question=task.asked)
+            if made := redone(draft, claim, known, language=task.question.language):
+                draft, computation = made
+                known[computation.id] = computation
+                run.add(computation)
+                claim = self._verifier.check(draft, known, question=task.asked)
             return guarded(claim, evidence=run.readings, language=task.question.language)
 
     async def _open(self, run: Run) -> None:

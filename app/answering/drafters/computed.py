@@ -18,12 +18,12 @@ from app.answering.reckoning.expression import BadFormula, Binary, Call, parse
 from app.answering.reckoning.operands import of_cell
 from app.answering.reckoning.program import grounded
 from app.answering.reckoning.reading import read
+from app.answering.reckoning.record import as_evidence
 from app.answering.reckoning.statement import Computation, carry_out
 from app.answering.reckoning.tables import tables_of
 from app.answering.reckoning.wanted import Operation, asks_for_a_rate, gives_an_amount, wanted
 from domains.contract import Style
 from model.client import stream_text
-from retrieval.types import Evidence, EvidenceKind, Locator
 
 __all__ = ["Computed"]
 
@@ -65,7 +65,7 @@ class Computed:
         done = _read(task) or await _asked(task)
         if done is None:
             return
-        yield _evidence(task, done)
+        yield as_evidence(done, id_=task.next_id, known={item.id: item for item in task.evidence})
         if task.question.style is Style.SHORT:
             yield Short(done.short)
         yield f"{done.sentence} [{task.next_id}]" + "".join(f"[{cite}]" for cite in done.cites)
@@ -125,15 +125,3 @@ def _row_of(text: str, row: str, column: str) -> str:
     if found is None:
         return f"{row} {column}"
     return " / ".join([*lines[: min(_HEADING, found)], lines[found]])
-
-
-def _evidence(task: Task, done: Computation) -> Evidence:
-    source = next((item for item in task.evidence if item.id in done.cites), task.evidence[0])
-    place = Locator(
-        document_id=source.locator.document_id,
-        document=source.locator.document,
-        page=source.locator.page,
-        headings=source.locator.headings,
-        cell="; ".join(done.cells) or None,
-    )
-    return Evidence.of(task.next_id, done.text, place, kind=EvidenceKind.COMPUTATION)

@@ -1,7 +1,7 @@
 """Finds the cell of a table that a question names by row and period, or says that it cannot.
 
 A row fits when its name and the question's words cover each other; the rest of the question's words may stand in the
-headings, the table's title or the passage. One row has to fit clearly better than any other: where two would do, the
+headings, the table's title, the passage around it or its document's name. One row has to fit clearly better than any other: where two would do, the
 answer is None, and somebody who reads has to decide.
 """
 
@@ -59,7 +59,7 @@ def _fit(thing: str, asked: dict[str, float], cell: Cell, table: Table) -> float
         return 0.0
     named = coverage(row, [thing])
     own = coverage(asked, [cell.row])
-    around = coverage(asked, [cell.row, cell.section, table.title, cell.column])
+    around = coverage(asked, [cell.row, cell.section, table.title, cell.column, table.around])
     if named < LEAST_NAMED or around < LEAST_ASKED or own == 0:
         return 0.0
     return _OWN * 2 * named * own / (named + own) + (1 - _OWN) * 2 * named * around / (named + around)

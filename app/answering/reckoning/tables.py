@@ -82,12 +82,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The figures of a table, and the words of its headings that stand over no single column."""
+    """The figures of a table, its headings that stand over no single column, and what its passage says beside it."""
 
     cite: str
     title: str
     cells: tuple[Cell, ...]
-    text: str
+    around: str
 
 
 def tables_of(item: Evidence, beside: Sequence[Evidence] = ()) -> list[Table]:
@@ -170,7 +170,9 @@ def _table(item: Evidence, rows: list[list[str]], beside: Sequence[Evidence]) ->
             value = one_figure(text)
             if value is not None:
                 cells.append(_cell(item.id, row[0], section, columns[place], text, value, line, place, scale, title))
-    return Table(item.id, title, tuple(_upright(cells)), item.text)
+    prose = "\n".join(line for line in item.text.split("\n") if "|" not in line)
+    around = "\n".join((item.locator.document, *item.locator.headings, prose))
+    return Table(item.id, title, tuple(_upright(cells)), around)
 
 
 def _upright(cells: list[Cell]) -> list[Cell]:

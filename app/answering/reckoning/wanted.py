@@ -18,7 +18,7 @@ from typing import Final
 
 from app.answering.checking.dates import dates
 
-__all__ = ["Operation", "Wanted", "asks_for_a_rate", "gives_an_amount", "wanted"]
+__all__ = ["Operation", "Wanted", "asks_for_a_rate", "gives_an_amount", "operation_of", "wanted"]
 
 
 class Operation(StrEnum):
@@ -174,6 +174,11 @@ def wanted(question: str) -> Wanted:
     whole = _bare(question)
     total = len(years) > 1 and not _EACH.search(question) and bool(_TOTAL.search(question))
     return Wanted(Operation.SUM if total else Operation.LOOKUP, (whole,), years, whole, spans)
+
+
+def operation_of(text: str) -> Operation:
+    """Return the operation that a text's words name; LOOKUP where they name none."""
+    return next((operation for operation, form in _FORMS if form.search(text)), Operation.LOOKUP)
 
 
 def asks_for_a_rate(question: str) -> bool:

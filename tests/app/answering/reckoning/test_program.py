@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -137,15 +138,11 @@ def test_a_figure_is_shown_with_the_scale_of_its_table():
 
 @given(st.text(max_size=200))
 def test_no_reply_breaks_it(reply):
-    try:
-        done(reply, TABLE, FUND)
-    except BadFormula as error:
-        assert str(error)
+    with contextlib.suppress(BadFormula):
+        assert done(reply, TABLE, FUND).short
 
 
 @given(st.lists(st.sampled_from(["a = 5,200 # [1]", "b = 240", "answer = a", "answer = a / b", "a = b", "=", "a ="])))
 def test_no_row_of_lines_breaks_it(lines):
-    try:
-        done("\n".join(lines), TABLE, TEXT)
-    except BadFormula as error:
-        assert str(error)
+    with contextlib.suppress(BadFormula):
+        assert done("\n".join(lines), TABLE, TEXT).short
