@@ -31,7 +31,7 @@ from app.answering.checking.support import coverage, informative
 from app.answering.evaluation.assistant import Assistant, each
 from app.answering.evaluation.figures import Row, drawn, result
 from app.answering.evaluation.numbers_agree import agree, figures
-from app.answering.evaluation.told import told_of
+from app.answering.evaluation.told import shown_by, told_of
 from app.answering.prompt import estimate_tokens
 from app.errors import BadRequest
 from retrieval.metrics import mean
@@ -142,7 +142,7 @@ def finance_qa(
     async def ask(item: Item) -> Row:
         answer = await assistant.answer(item.question, item.evidence, language="en")
         told = told_of(answer) | {"question": item.question, "gold": item.answer, "kind": item.kind}
-        return Row(item.id, _figures("" if answer.abstained else answer.text, item), item.company, told)
+        return Row(item.id, _figures(shown_by(answer), item), item.company, told)
 
     async def naive(item: Item) -> dict[str, float]:
         reply = await assistant.naive(item.question, [one.text for one in item.evidence])

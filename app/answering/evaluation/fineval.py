@@ -31,7 +31,7 @@ from app.answering.checking.values import ValueKind, extract, missing
 from app.answering.evaluation.assistant import Assistant, each
 from app.answering.evaluation.figures import Row, drawn, result
 from app.answering.evaluation.numbers_agree import agree, figures
-from app.answering.evaluation.told import told_of
+from app.answering.evaluation.told import shown_by, told_of
 from app.answering.prompt import estimate_tokens
 from app.errors import BadRequest
 from domains.contract import Style
@@ -128,9 +128,8 @@ def fineval(
     async def ask(item: Item) -> Row:
         style = Style.SHORT if item.kind == "calculate" else Style.FULL
         answer = await assistant.answer(item.question, item.evidence, language="zh", style=style)
-        shown = "" if answer.abstained else answer.text
         told = told_of(answer) | {"question": item.question, "kind": item.kind, "gold": item.answer[:600]}
-        return Row(item.id, _figures(item, answer.short or "", shown), None, told)
+        return Row(item.id, _figures(item, answer.short or "", shown_by(answer)), None, told)
 
     async def naive(item: Item) -> Row:
         reply = await assistant.naive(item.question, [one.text for one in item.evidence])

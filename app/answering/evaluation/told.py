@@ -6,10 +6,17 @@ from typing import Any, Final
 
 from app.answering.types import Answer, Verdict
 
-__all__ = ["told_of"]
+__all__ = ["shown_by", "told_of"]
 
 _QUOTED: Final = 600
 """Most characters of a cited piece of evidence."""
+
+
+def shown_by(answer: Answer) -> str:
+    """Return the claims that an answer shows, without the marks of their citations; "" where it abstains."""
+    if answer.abstained:
+        return ""
+    return "\n".join(claim.text for claim in answer.claims if claim.verdict is Verdict.SUPPORTED)
 
 
 def told_of(answer: Answer) -> dict[str, Any]:

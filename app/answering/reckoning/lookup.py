@@ -1,8 +1,8 @@
 """Finds the cell of a table that a question names by row and period, or says that it cannot.
 
 A row fits when its name and the question's words cover each other; the rest of the question's words may stand in the
-headings, the table's title, the passage around it or its document's name. One row has to fit clearly better than any other: where two would do, the
-answer is None, and somebody who reads has to decide.
+headings, the table's title, the passage around it or its document's name. One row has to fit clearly better than any
+other: where two would do, the answer is None, and somebody who reads has to decide.
 """
 
 from __future__ import annotations
