@@ -5,7 +5,7 @@ the two) and the cues of `cues`. Each figure x enters as (x - centre) / spread; 
 times these, plus its bias, in nats. The coefficients lie in `polarity.json`, with what they were fitted on and what
 cross-validation said of them; `fit` makes the file.
 
-The gain over the model alone is small (docs/log.md), and "maybe" stays hard to tell: the model's odds are about the
+No gain over the model alone is shown yet (docs/log.md), and "maybe" stays hard to tell: the model's odds are about the
 same for the questions that experts found open as for those that they answered with yes.
 
 Not covered: other languages than English have no cues, so that for them the model's figures and the biases decide.
