@@ -10,6 +10,7 @@ import typer
 
 from app import errors
 from app.answering.types import Receipt
+from app.cli_replay import replay
 from app.console import note, told
 from app.settings import Settings, load
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:  # slow to load, and `--help` should not wait for it
 
 __all__ = ["audit"]
 
-audit = typer.Typer(no_args_is_help=True, help="Verify, prove and export the ledger; examine it.")
+audit = typer.Typer(no_args_is_help=True, help="Verify, prove and export the ledger; examine it; replay an answer.")
+audit.command("replay")(replay)
 
 
 def _engine(settings: Settings) -> Engine:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:  # what these import is slow to load, and `--help` should not 
     from app.ledger.sink import AuditSink
     from app.ledger.vault import Vault
 
-__all__ = ["add_to"]
+__all__ = ["Opened", "add_to", "opened"]
 
 _LONGEST_SUBJECT: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class Opened:
     """Everything that a command about the record needs."""
 
     settings: Settings
@@ -47,7 +47,7 @@ class _Opened:
 
 
 @contextmanager
-def _opened() -> Iterator[_Opened]:
+def opened() -> Iterator[Opened]:
     """Open the record for a command, and close it afterwards."""
     from app.identity.secret import installation_secret
     from app.ledger.access import open_sink
@@ -67,7 +67,7 @@ def _opened() -> Iterator[_Opened]:
         vault = Vault(database, installation_secret(settings.data_dir, settings.secret))
         copy = LedgerCopy(database, reader)
         with open_sink(settings) as sink:
-            yield _Opened(settings, ledger, reader, copy, vault, sink, Examination(reader, copy, vault, sink))
+            yield Opened(settings, ledger, reader, copy, vault, sink, Examination(reader, copy, vault, sink))
     finally:
         ledger.dispose()
         database.dispose()
@@ -121,7 +121,7 @@ def _search(
             before=before,
             limit=limit,
         )
-        with _opened() as record:
+        with opened() as record:
             page = record.examination.search(query, caller=OPERATOR)
         if as_json:
             typer.echo(to_json(page))
@@ -152,14 +152,14 @@ def _query(**fields: Any) -> Any:
 
 def _answer(answer_id: Annotated[str, typer.Argument(help="Id of the answer.")]) -> None:
     """Print one answer's whole story as JSON: entries, verdicts, evidence digests, receipt; recorded."""
-    with told(), _opened() as record:
+    with told(), opened() as record:
         record.sink.append("audit.read", actor=OPERATOR, body={"ids": {"answer_id": answer_id[:64]}})
         _print(record.examination.story(answer_id))
 
 
 def _open(entry: Annotated[int, typer.Argument(help="An entry of an answer: intent or outcome.")]) -> None:
     """Print text and salt of what an entry commits to, so that anyone can check them; recorded."""
-    with told(), _opened() as record:
+    with told(), opened() as record:
         _print(record.examination.open(entry, caller=OPERATOR))
 
 
@@ -170,7 +170,7 @@ def _erase(subject: Annotated[str, typer.Option(help="Whose content: the name as
 
         if not 0 < len(subject) <= _LONGEST_SUBJECT:
             raise errors.BadRequest("That is no name of a person.", remedy="Take `actor` of one of the entries.")
-        with _opened() as record:
+        with opened() as record:
             done = erase(record.vault, record.sink, subject=subject, actor=OPERATOR)
         _print({"subject": subject, "keys": done.keys, "items": done.items, "clean": done.clean, "entry": done.entry})
         if not done.keys:
@@ -187,7 +187,7 @@ def _prune(
         from app.ledger.pruning import plan, prune
         from app.ledger.retention import Policy
 
-        with _opened() as record:
+        with opened() as record:
             policy = Policy(record.settings.retention_days)
             record.copy.catch_up()
             policy.check(_domains(record.copy.engine))
@@ -214,7 +214,7 @@ def _domains(database: Engine) -> set[str]:
 
 def _rebuild() -> None:
     """Throw the searchable copy away and make it anew from the ledger; recorded."""
-    with told(), _opened() as record:
+    with told(), opened() as record:
         record.sink.append("audit.rebuild", actor=OPERATOR, body={"had": record.copy.size})
         _print({"entries": record.copy.rebuild()})
 

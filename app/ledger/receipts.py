@@ -19,7 +19,7 @@ from app.ledger.note import Note
 from app.ledger.proving import Prover
 from app.ledger.reading import Entry, LedgerReader
 
-__all__ = ["prove", "tlog_proof"]
+__all__ = ["outcome_of", "prove", "tlog_proof"]
 
 _PAGE = 500
 
@@ -38,7 +38,9 @@ def prove(engine: Engine, what: str, *, checkpoint: Callable[[int], Note]) -> di
         LedgerError: the ledger cannot be read, or the entry is not in the signed tree.
     """
     reader = LedgerReader(engine)
-    entry = reader.get(int(what)) if what.isascii() and what.isdecimal() and len(what) < 16 else _outcome(reader, what)
+    entry = (
+        reader.get(int(what)) if what.isascii() and what.isdecimal() and len(what) < 16 else outcome_of(reader, what)
+    )
     bare = Receipt(entry=entry.seq, leaf=entry.leaf, size=0, root="", time=entry.event.time)
     receipt = with_proof(bare, checkpoint(entry.seq), Prover(engine))
     return receipt.model_dump(mode="json") | {"event": entry.body.decode("utf-8")}
@@ -50,7 +52,12 @@ def tlog_proof(proof: Mapping[str, Any]) -> str:
     return "\n".join(["c2sp.org/tlog-proof@v1", f"index {proof['entry']}", *hashes, "", proof["checkpoint"]])
 
 
-def _outcome(reader: LedgerReader, answer_id: str) -> Entry:
+def outcome_of(reader: LedgerReader, answer_id: str) -> Entry:
+    """Return the outcome of an answer.
+
+    Raises:
+        NotFound: the ledger has none of that id.
+    """
     start = 0
     while found := reader.find(action="answer.outcome", start=start, limit=_PAGE):
         for entry in found:

@@ -74,12 +74,12 @@ class Sections:
 
     name: ClassVar[str] = "sections"
 
-    def __init__(self, *, most: int = 12, at_once: int = 4, size: int = SECTION_TOKENS) -> None:
+    def __init__(self, *, most: int = 12, at_once: int = 2, size: int = SECTION_TOKENS) -> None:
         """Make a drafter.
 
         Args:
             most: Most sections that are read for one answer.
-            at_once: Sections that are read at the same time.
+            at_once: Sections that are read at the same time; an answer is looked for after each such batch.
             size: Tokens of a section.
 
         Raises:
