@@ -220,7 +220,7 @@ class Pipeline:
         run.evidence = tuple(by_id[item.id].found for item in prompt.evidence)
         yield Retrieved(run.evidence)
 
-        run.abstained = abstain.before(asked, prompt.evidence)
+        run.abstained = abstain.before(asked, as_data)
         if run.abstained is not None:
             return
         task = Task(
