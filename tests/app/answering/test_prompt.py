@@ -135,3 +135,9 @@ def test_nothing_dangerous_is_left_of_any_text(text):
 @given(st.text(max_size=200))
 def test_the_estimate_is_never_under_a_third_of_the_characters(text):
     assert estimate_tokens(text) >= len(text) / 3
+
+
+def test_a_digit_is_a_token_by_itself():
+    assert estimate_tokens("1234567890") == 10
+    assert estimate_tokens("2022年") == 5
+    assert estimate_tokens("abc" * 5) == 5
