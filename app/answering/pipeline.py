@@ -239,10 +239,7 @@ class Pipeline:
         async with aclosing(self._drafted(run, task)) as events:
             async for event in events:
                 yield event
-        if run.ended is DraftEnd.LEAKED:
-            run.abstained = abstain.Reason.PROMPT_LEAKED
-        else:
-            run.abstained = abstain.after(asked, run.claims, run.as_data)
+        self._decide(run, task)
 
     async def _drafted(self, run: Run, task: Task) -> AsyncGenerator[Event, None]:
         """Let the first drafter that has something to say write, and check each claim as soon as it is whole."""
@@ -277,6 +274,13 @@ class Pipeline:
                 checks.start(self._check(run, task, draft, known))
             for claim in await checks.rest():
                 yield _noted(run, claim)
+
+    def _decide(self, run: Run, task: Task) -> None:
+        """Say whether anything of the checked draft is shown."""
+        if run.ended is DraftEnd.LEAKED:
+            run.abstained = abstain.Reason.PROMPT_LEAKED
+        else:
+            run.abstained = abstain.after(task.asked, run.claims, run.as_data)
 
     def _prompt(self, run: Run, evidence: Sequence[Evidence]) -> Prompt:
         return build(
