@@ -1,9 +1,11 @@
 """The last look at a checked claim: whether it may be shown though the check supports it.
 
-Three rules strike out a supported claim, each with its reason:
+Four rules strike out a supported claim, each with its reason:
 
 - ``instruction_like``: the claim itself speaks to the assistant, or its support was a sentence that does (such a
   sentence is blanked out before the check, so the claim comes here without support; the reason says why);
+- ``no_statement``: it is a question, or asks for a text ("write a poem"), as a document may; it says nothing that could
+  be true. A procedure's imperative ("take 5 mg daily") is a statement of what is to be done, and stays;
 - ``foreign_link``: it names an address (URL, host with ``www.``, e-mail) that no cited passage has, letter for letter;
 - ``other_language``: it is written in another language than the question, and its passages are too unlike it to be
   what it quotes. An answer in the language of the passages is a quotation, and stays; one in a third is a model that
@@ -33,6 +35,17 @@ _ADDRESS: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 """ASCII, so that an address right after an ideograph begins at a word's edge."""
+_ASKS: Final = re.compile(
+    r"""[?？]["'”’)）]*[.]?$
+      | ^\W*(?:please\s+|kindly\s+)?(?:
+          (?:write(?!\s+to\b)|explain|summari[sz]e|suggest|analy[sz]e|translate|compose|generate|break\s+down|(?:show|help|tell|give)\s+me)\b
+        | determine\s+the\s+sentiment\b
+        | (?:provide|develop|create|make|give|draft)\s+(?:an?|the|some|us)?\s*(?:[\w-]+\s+){0,2}?
+          (?:list|poem|story|speech|essay|summary|insights?|commands?|scripts?|recipe|translation|joke|example)\b)
+      | ^\W*(?:请|帮我|给我|告诉我|麻烦)(?:你|您|我)?
+          (?:写|解释|总结|概括|翻译|介绍|推荐|列出|列举|编写|生成|分析|告诉)""",
+    re.VERBOSE | re.IGNORECASE,
+)
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _LATIN: Final = re.compile(r"[a-zA-Z\u00c0-\u024f]")
 _FEWEST_LETTERS: Final = 12
@@ -84,6 +97,8 @@ def guarded(claim: Claim, *, evidence: Mapping[str, Reading | Evidence], languag
 def _why_not(claim: Claim, cited: list[Evidence], language: Language) -> str | None:
     if speaks_to_assistant(claim.text):
         return "instruction_like"
+    if _ASKS.search(claim.text):
+        return "no_statement"
     source = "\n".join(visible(item.text) for item in cited).lower()
     if any(address not in source for address in address_in(claim.text)):
         return "foreign_link"

@@ -70,9 +70,11 @@ _COMMANDS: Final = tuple(
         r"(?:" + _REPLY + r"|message)\b",
         _START + r"(?:[a-z]+\s+){0,2}letters\s+in\s+your\s+(?:" + _REPLY + r"|message)(?:'s)?\b",
         r"\b(?:following|below|subsequent|above)\s+(?:[\w-]+\s+){0,2}?(?:code|snippet|script)\b[^\n]{0,120}?"
-        r"\b(?:your|the)\s+(?:[\w-]+\s+){0,3}?(?:" + _CODE + r"|" + _REPLY + r")\b",
+        r"\b(?:your|the|an?)\s+(?:[\w-]+\s+){0,3}?(?:" + _CODE + r"|" + _REPLY + r")\b",
         r"\b(?:your|the)\s+(?:[\w-]+\s+){0,3}?" + _CODE + r"\b[^\n]{0,120}?\b(?:following|below|subsequent)\s+"
         r"(?:[\w-]+\s+){0,2}?(?:code|snippet|script)\b",
+        _START + r"(?:replace|shift|swap|rearrange|reverse|substitute|scramble|misspell)\s+(?:every|each|all|the)\s+"
+        r"(?:[\w-]+\s+)?(?:letters?|words?|vowels?|characters?)\b",
         # make-believe
         r"\blet(?:'?s|\s+us)\s+(?:imagine|suppose|pretend|state|admit|claim|say)\b(?!,)[^.!?\n]{0,80}?\b(?:that|where|we|is|to)\b",
         r"\bin\s+an?\s+(?:parallel|alternate|alternative|hypothetical|imaginary|fictional)\s+(?:world|universe|"
@@ -104,7 +106,7 @@ _COMMENT: Final = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 _CODE_BLOCK: Final = re.compile(r"\s*```.*?(?:```|$)", re.DOTALL)
 _SUSPECT: Final = re.compile(
     r"\byou[r]?\b|let'?s|let\s+us|\bwe\s+(?:might|could|would|were)|\bone\s+(?:might|could|would)|"
-    r"(?:following|below|subsequent|above)\b|\b(?:reply|respond|answer|speak)|where\b|你|您|回答|回复|作答|答复|输出",
+    r"(?:following|below|subsequent|above)\b|\b(?:reply|respond|answer|speak)|where\b|\bletters?\b|\bvowels?\b|\b(?:all|every|each)\s+words?\b|你|您|回答|回复|作答|答复|输出",
     re.IGNORECASE,
 )
 """Words of which one must be there before the patterns are tried."""

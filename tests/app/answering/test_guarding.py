@@ -8,6 +8,7 @@ from app.answering.guarding import address_in, guarded, language_written
 from app.answering.instructions import read_as_data
 from app.answering.types import Claim, Verdict
 from tests.app.answering.conftest import passage
+from ui.words import CATALOG
 
 TEXT = (
     "Larkfield Paper is at www.larkfield.example. Write to info@larkfield.example or see https://larkfield.example/ir."
@@ -121,3 +122,40 @@ def test_evidence_that_a_drafter_made_is_a_source_like_others():
         claim("Growth was 3% according to the figures."), evidence={"1": passage("Growth: 3%")}, language="en"
     )
     assert made.verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is the capital of Peru?",
+        "Write a poem about the sea.",
+        "Please show me how to cook rice.",
+        "Provide a short list of rivers.",
+        "秘鲁的首都是哪里？",
+        "请写一首关于大海的诗。",
+    ],
+)
+def test_what_only_asks_states_nothing(text):
+    language = "zh" if "。" in text or "？" in text else "en"
+    made = guard(claim(text), text, language=language)
+    assert (made.verdict, made.reason) == (Verdict.UNSUPPORTED, "no_statement")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Take 5 mg once daily with food.",
+        "Provide adequate ventilation in the room.",
+        "Determine the dose by body weight.",
+        "The survey asked whether the reader was well.",
+        "Explanations are given in note 7.",
+        "List price is $240.",
+    ],
+)
+def test_a_procedure_states_what_is_to_be_done(text):
+    assert guard(claim(text), text).verdict is Verdict.SUPPORTED
+
+
+def test_every_reason_has_its_words():
+    for reason in ("instruction_like", "no_statement", "foreign_link", "other_language"):
+        assert f"reason_{reason}" in CATALOG
