@@ -98,6 +98,7 @@ CATALOG: Final[dict[str, dict[Language, str]]] = {
     "reason_instruction_like": {"en": "the source gives the assistant orders there", "zh": "出处此处是在指挥助手"},
     "reason_foreign_link": {"en": "the source does not have this address", "zh": "出处没有该网址"},
     "reason_no_statement": {"en": "it asks, and states nothing", "zh": "它是在提问，没有陈述内容"},
+    "reason_only_asked": {"en": "the source asks this and does not state it", "zh": "出处只是提问，没有陈述"},
     "reason_other_language": {
         "en": "neither the language of the question nor of the source",
         "zh": "与问题和出处的语言都不同",

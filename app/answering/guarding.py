@@ -1,11 +1,13 @@
 """The last look at a checked claim: whether it may be shown though the check supports it.
 
-Four rules strike out a supported claim, each with its reason:
+Five rules strike out a supported claim, each with its reason:
 
 - ``instruction_like``: the claim itself speaks to the assistant, or its support was a sentence that does (such a
   sentence is blanked out before the check, so the claim comes here without support; the reason says why);
 - ``no_statement``: it is a question, or asks for a text ("write a poem"), as a document may; it says nothing that could
   be true. A procedure's imperative ("take 5 mg daily") is a statement of what is to be done, and stays;
+- ``only_asked``: what carries it in its passages is a question ("why should X not have Y?"), and the statements there
+  hold less than a quarter of its terms. A passage that answers its own question with yes or no is a statement;
 - ``foreign_link``: it names an address (URL, host with ``www.``, e-mail) that no cited passage has, letter for letter;
 - ``other_language``: it is written in another language than the question, and its passages are too unlike it to be
   what it quotes. An answer in the language of the passages is a quotation, and stays; one in a third is a model that
@@ -20,7 +22,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from app.answering.checking.support import coverage, informative
+from app.answering.checking.support import around, coverage, informative, sentences
 from app.answering.harmless import defang, visible
 from app.answering.instructions import Reading, speaks_to_assistant
 from app.answering.types import Claim, Verdict
@@ -46,6 +48,13 @@ _ASKS: Final = re.compile(
           (?:写|解释|总结|概括|翻译|介绍|推荐|列出|列举|编写|生成|分析|告诉)""",
     re.VERBOSE | re.IGNORECASE,
 )
+_QUESTION: Final = re.compile(r"[?？][\"'”’」』)）]*$")
+_YES_OR_NO: Final = re.compile(
+    r"\W*(?:a(?:nswer)?\s*[:.]\s*)?(?:yes|no|not)\b|\W*(?:答[:：])?\s*(?:是|否|不|可以|能|会|有|没有)", re.IGNORECASE
+)
+_STATED: Final = 0.25
+"""Least share of a claim's terms that statements of its passages must hold where those ask questions too."""
+
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _LATIN: Final = re.compile(r"[a-zA-Z\u00c0-\u024f]")
 _FEWEST_LETTERS: Final = 12
@@ -99,6 +108,8 @@ def _why_not(claim: Claim, cited: list[Evidence], language: Language) -> str | N
         return "instruction_like"
     if _ASKS.search(claim.text):
         return "no_statement"
+    if _only_asked(claim.text, cited):
+        return "only_asked"
     source = "\n".join(visible(item.text) for item in cited).lower()
     if any(address not in source for address in address_in(claim.text)):
         return "foreign_link"
@@ -106,6 +117,15 @@ def _why_not(claim: Claim, cited: list[Evidence], language: Language) -> str | N
     if written not in (None, language) and written not in {language_written(item.text) for item in cited}:
         return "other_language"
     return None
+
+
+def _only_asked(text: str, cited: list[Evidence]) -> bool:
+    parts = [part for item in cited for part in sentences(item.text)]
+    stated = [part for part in parts if not _QUESTION.search(part)]
+    if len(stated) == len(parts) or any(_YES_OR_NO.match(part) for part in stated):
+        return False
+    terms = informative(text)
+    return bool(terms) and coverage(terms, [*stated, *(around(item) for item in cited)]) < _STATED
 
 
 def _commanded(text: str, evidence: Mapping[str, Reading | Evidence]) -> bool:

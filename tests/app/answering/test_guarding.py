@@ -157,5 +157,26 @@ def test_a_procedure_states_what_is_to_be_done(text):
 
 
 def test_every_reason_has_its_words():
-    for reason in ("instruction_like", "no_statement", "foreign_link", "other_language"):
+    for reason in ("instruction_like", "no_statement", "only_asked", "foreign_link", "other_language"):
         assert f"reason_{reason}" in CATALOG
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "shown"),
+    [
+        (
+            "Weavers should not have pensions.",
+            "Why should weavers not have pensions? The desk filed this letter.",
+            False,
+        ),
+        ("织工不应该有养老金。", "为什么织工不应该有养老金？此信已归档。", False),
+        ("Weavers have pensions from 2016.", "Do weavers have pensions? They have had them since 2016 by law.", True),
+        ("Weavers have pensions.", "Do weavers have pensions? Yes.", True),
+        ("织工有养老金。", "织工有养老金吗？有。", True),
+        ("Weavers have pensions.", "Weavers have pensions. Who pays for them?", True),
+    ],
+)
+def test_a_question_is_no_support(text, source, shown):
+    made = guard(claim(text), source, language="zh" if "。" in text else "en")
+    assert (made.verdict is Verdict.SUPPORTED) is shown
+    assert made.reason == (None if shown else "only_asked")
