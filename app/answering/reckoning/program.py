@@ -190,7 +190,9 @@ def _matched(text: str, note: str, known: Sequence[_Found]) -> Operand:
     def fit(one: _Found) -> tuple[bool, float, bool, bool]:
         said = coverage(terms, [f"{one.operand.label} {one.operand.quote if one.operand.where is None else ''}"])
         here = one.operand.cite in cites or (one.operand.cite == QUESTION and not cites)
-        return (one.amount == amount, round(said, 2), here, one.operand.where is not None)
+        # 20 is not 20万, but a figure of a table has the scale of its table
+        meant = one.amount == amount or one.operand.where is not None
+        return (meant, round(said, 2), here, one.operand.where is not None)
 
     return max(fitting, key=fit).operand
 
