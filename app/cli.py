@@ -101,6 +101,9 @@ def _print(answer: dict[str, Any]) -> None:
         typer.echo(
             f"  （{len(struck)} 句未经证实，已删去）" if chinese else f"  ({len(struck)} unsupported, struck out)"
         )
+    moved = sum(claim["corrected"] for claim in answer["claims"])
+    if moved:
+        typer.echo(f"  （更正了 {moved} 处引用）" if chinese else f"  ({moved} citations corrected)")
     if answer["notice"]:
         typer.echo(f"  {answer['notice']}")
     receipt = answer["receipt"]

@@ -12,11 +12,12 @@ from model.catalog import CATALOG, MULTILINGUAL_EMBEDDER
 from model.fetch import fetch
 from model.progress import Progress
 from retrieval.embedding import Embedder, TextEmbedder
+from retrieval.language import Language
 from retrieval.multilingual import MultilingualEmbedder
 from retrieval.rerank import Reranker
 from retrieval.rerank_crossencoder import CrossEncoderReranker
 
-__all__ = ["bring", "common_words", "embedders_for", "reranker_for"]
+__all__ = ["bring", "common_words", "embedders_for", "reranker_for", "similarity_of"]
 
 _LANGUAGES: Final = frozenset({"en", "zh"})
 
@@ -60,6 +61,22 @@ def common_words(embedders: Sequence[TextEmbedder]) -> Callable[[str], bool]:
     """
     known = next((one for one in embedders if isinstance(one, Embedder)), None)
     return known.is_common if known is not None else lambda _word: False
+
+
+def similarity_of(embedders: Sequence[TextEmbedder]) -> Callable[[str, str, Language], float] | None:
+    """Return what compares the meaning of two texts in a language: the cosine of their embeddings.
+
+    None where no embedding model is at hand. A language without a model of its own is left to the first one.
+    """
+    if not embedders:
+        return None
+
+    def similarity(one: str, other: str, language: Language) -> float:
+        embedder = next((model for model in embedders if language in model.languages), embedders[0])
+        first, second = embedder.embed([one, other])
+        return float(first @ second)
+
+    return similarity
 
 
 def _look_for(name: str, folder: Path, *, setting: str) -> None:

@@ -23,8 +23,9 @@ from typing import Any, Final
 from app.answering.checking.verify import Verifier
 from app.answering.evaluation import SUITES as ANSWERS
 from app.answering.evaluation.assistant import Assistant
+from app.answering.gate import Gate
 from app.connection import is_running
-from app.embedders import bring, common_words, embedders_for
+from app.embedders import bring, common_words, embedders_for, similarity_of
 from app.engines import engine_for
 from app.errors import BadRequest
 from app.settings import Settings
@@ -88,11 +89,13 @@ def measure(
 
 def _answering(settings: Settings, model: ServedModel) -> dict[str, Any]:
     chat = model.chat(max_tokens=settings.answer_tokens, timeout_s=settings.model_timeout_s)
+    embedders = embedders_for(settings)
     assistant = Assistant(
         chat=chat,
         prompt_tokens=model.context_tokens - settings.answer_tokens,
         registry=load_domains(only=["general"]),
-        verifier=Verifier(common=common_words(embedders_for(settings))),
+        verifier=Verifier(common=common_words(embedders)),
+        gate=Gate(similarity=similarity_of(embedders)),
     )
     return {"chat": chat, "assistant": assistant}
 

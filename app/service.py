@@ -19,9 +19,10 @@ from langchain_core.language_models import BaseChatModel
 from app.answering.cache import AnswerCache
 from app.answering.checking.verify import Verifier
 from app.answering.drafters.ways import ways
+from app.answering.gate import Gate
 from app.answering.pipeline import Pipeline
 from app.answering.types import Answer, Checked, Event, Finished
-from app.embedders import common_words
+from app.embedders import common_words, similarity_of
 from app.engines import engine_for
 from app.errors import Forbidden, LedgerError
 from app.identity.keys import KeyStore
@@ -111,6 +112,7 @@ class Service:
             cache=self._cache(settings),
             asked_before=self._asked_before,
             verifier=Verifier(common=common_words(self.index.embedders)),
+            gate=Gate(similarity=similarity_of(self.index.embedders)),
             secret=self._secret,
         )
 

@@ -88,6 +88,10 @@ CATALOG: Final[dict[str, dict[Language, str]]] = {
     "reason_value_differs": {"en": "the source has another figure", "zh": "出处的数值不同"},
     "reason_value_missing": {"en": "the source does not have this figure", "zh": "出处没有该数值"},
     "reason_value_of_another": {"en": "the figure belongs to something else there", "zh": "该数值在出处说的是另一事项"},
+    "reason_not_entailed": {
+        "en": "put together from scraps of the source and other words",
+        "zh": "由出处的零散词句与其他词语拼凑而成",
+    },
     "reason_low_support": {"en": "the source does not say this", "zh": "出处没有这样说"},
     "reason_not_about_question": {"en": "the source is not about the question", "zh": "出处与问题无关"},
     "reason_subject_missing": {"en": "no source has what the question names", "zh": "出处没有问题所指的对象"},

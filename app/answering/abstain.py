@@ -38,6 +38,8 @@ class Reason(StrEnum):
     WEAK_EVIDENCE = "weak_evidence"
     NOT_SUPPORTED = "not_supported"
     OFF_QUESTION = "off_question"
+    NOT_ANSWERED = "not_answered"
+    UNDERSPECIFIED = "underspecified"
     PROMPT_LEAKED = "prompt_leaked"
 
 

@@ -28,10 +28,12 @@ from app.answering.cache import AnswerCache
 from app.answering.checking.in_order import ChecksInOrder
 from app.answering.checking.verify import CHECKS_VERSION, Verifier
 from app.answering.claims import DraftClaim
+from app.answering.clarify import open_word, question_back
 from app.answering.conversation import reworded
 from app.answering.drafters.contract import Coverage, Drafter, Piece, Short, Task
 from app.answering.drafters.ways import WAYS
 from app.answering.earlier import Earlier
+from app.answering.gate import Gate
 from app.answering.gathering import Finder, numbered, run_tools
 from app.answering.guarding import guarded
 from app.answering.harmless import defang
@@ -62,7 +64,7 @@ from app.answering.types import (
     SectionsRead,
     Started,
 )
-from app.answering.wording import render, told_in_part
+from app.answering.wording import differing, left_out, render, told_in_part
 from app.errors import LedgerError, TooManyRequests, VaultUnavailable, describe
 from app.identity.principal import Principal
 from app.ledger.sink import AuditSink
@@ -98,6 +100,7 @@ class Pipeline:
         count_tokens: Callable[[str], int] = estimate_tokens,
         verifier: Verifier | None = None,
         drafters: Sequence[Drafter] = WAYS,
+        gate: Gate | None = None,
         secret: bytes | None = None,
         limits: DraftLimits | None = None,
         cache: AnswerCache | None = None,
@@ -122,6 +125,7 @@ class Pipeline:
             count_tokens: Counts the tokens of a text, not too low.
             verifier: Checks the claims.
             drafters: Ways of drafting, in the order in which they are tried.
+            gate: Judges drafts whose claims are checked; None shows all that is supported.
             secret: What the canary in the prompt follows from; None makes one for as long as this pipeline lives.
             limits: How much a draft may be.
             cache: Answers that may be given again; None answers every question anew.
@@ -141,6 +145,7 @@ class Pipeline:
         self._count_tokens = count_tokens
         self._verifier = verifier or Verifier()
         self._drafters = tuple(drafters)
+        self._gate = gate
         self._canary = canary_of(secret or secrets.token_bytes(32))
         self._limits = limits or DraftLimits()
         self._earlier = Earlier(cache, asked_before, self._made_by)
@@ -220,7 +225,8 @@ class Pipeline:
         run.evidence = tuple(by_id[item.id].found for item in prompt.evidence)
         yield Retrieved(run.evidence)
 
-        run.abstained = abstain.before(asked, as_data)
+        run.unclear = open_word(question, run.evidence)
+        run.abstained = abstain.Reason.UNDERSPECIFIED if run.unclear else abstain.before(asked, as_data)
         if run.abstained is not None:
             return
         task = Task(
@@ -239,7 +245,7 @@ class Pipeline:
         async with aclosing(self._drafted(run, task)) as events:
             async for event in events:
                 yield event
-        self._decide(run, task)
+        await self._decide(run, task)
 
     async def _drafted(self, run: Run, task: Task) -> AsyncGenerator[Event, None]:
         """Let the first drafter that has something to say write, and check each claim as soon as it is whole."""
@@ -275,12 +281,16 @@ class Pipeline:
             for claim in await checks.rest():
                 yield _noted(run, claim)
 
-    def _decide(self, run: Run, task: Task) -> None:
+    async def _decide(self, run: Run, task: Task) -> None:
         """Say whether anything of the checked draft is shown."""
         if run.ended is DraftEnd.LEAKED:
             run.abstained = abstain.Reason.PROMPT_LEAKED
         else:
             run.abstained = abstain.after(task.asked, run.claims, run.as_data)
+        if run.abstained is None and self._gate is not None:
+            with run.timed("gate"):
+                run.judgement = await self._gate.judge(task, run.claims, run.as_data, drafter=run.drafter)
+            run.abstained = run.judgement.reason
 
     def _prompt(self, run: Run, evidence: Sequence[Evidence]) -> Prompt:
         return build(
@@ -331,10 +341,7 @@ class Pipeline:
         if run.plugin is None or run.intent is None:
             raise RuntimeError("a run finished that never began")
         language = run.question.language
-        if run.abstained is None:
-            text = render(run.claims, language)
-        else:
-            text = abstain.words(language, nearest=bool(run.evidence))
+        text = _told(run)
         if run.sections is not None:
             text += told_in_part(run.sections, language)
 
@@ -371,6 +378,10 @@ class Pipeline:
             evidence=run.evidence,
             abstained=run.abstained is not None,
             reason=run.abstained,
+            confidence=run.judgement.confidence,
+            assurance=run.judgement.assurance,
+            missing=run.judgement.missing if run.abstained is None else (),
+            conflicts=run.judgement.conflicts if run.abstained is None else (),
             ended=run.ended,
             kept_out=run.kept_out,
             sections=SectionsRead(read=run.sections.read, of=run.sections.of) if run.sections else None,
@@ -462,6 +473,17 @@ class Pipeline:
 def _claiming(drafts: list[DraftClaim]) -> list[DraftClaim]:
     """Leave out sentences that say that nothing was found: they claim nothing."""
     return [draft for draft in drafts if not abstain.is_refusal(draft.text)]
+
+
+def _told(run: Run) -> str:
+    """Return what the reader is told: the supported claims and what belongs to them, or why there are none."""
+    language = run.question.language
+    if run.unclear is not None:
+        return question_back(run.unclear, run.evidence, language)
+    if run.abstained is not None:
+        return abstain.words(language, nearest=bool(run.evidence))
+    judged = run.judgement
+    return render(run.claims, language) + left_out(judged.missing, language) + differing(judged.conflicts, language)
 
 
 def _noted(run: Run, claim: Claim) -> Checked:

@@ -148,6 +148,7 @@ def outcome_body(
             evidence_body(item) | _committed(commitments, f"evidence.{number}") for number, item in enumerate(evidence)
         ],
         "claim_count": len(claims),
+        "corrected": sum(claim.corrected for claim in claims),
         "claims": [
             _claim_body(claim, commitments.get(f"claim.{number}")) for number, claim in enumerate(claims[:_MOST_CLAIMS])
         ],
@@ -194,6 +195,7 @@ def _claim_body(claim: Claim, commitment: str | None) -> dict[str, Any]:
         "verdict": claim.verdict.value,
         "score": claim.score,
         "reason": claim.reason,
+        "corrected": claim.corrected,
     }
 
 

@@ -14,6 +14,7 @@ from langchain_core.messages import BaseMessage
 from app.answering import abstain
 from app.answering.cache import Kept
 from app.answering.drafters.contract import Coverage, Short
+from app.answering.gate import Judgement
 from app.answering.instructions import Reading
 from app.answering.screening import DraftEnd, DraftWatch
 from app.answering.types import Claim, Receipt
@@ -38,6 +39,8 @@ class Run:
         later: Readings of all that was found, by the digest of what the model may see of it.
         place: Where an answer cache has the question.
         again: The answer that is given again.
+        judgement: What the gate says of the checked draft.
+        unclear: Words of the question that leave open what is meant.
     """
 
     question: Question
@@ -60,6 +63,8 @@ class Run:
     later: dict[str, Reading] = field(default_factory=dict)
     place: str | None = None
     again: Kept | None = None
+    judgement: Judgement = field(default_factory=Judgement)
+    unclear: str | None = None
     claims: list[Claim] = field(default_factory=list)
     abstained: abstain.Reason | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -101,6 +106,8 @@ class Run:
             said["sections"] = {"read": self.sections.read, "of": self.sections.of}
         if self.again is not None:
             said["repeats"] = {"answer_id": self.again.answer_id, "entry": self.again.entry}
+        if self.judgement.assurance is not None:
+            said["assurance"] = self.judgement.recorded
         return said
 
     def note(self, piece: Short | Coverage) -> None:
@@ -121,7 +128,8 @@ class Run:
 
     def kept(self, entry: int) -> Kept:
         """Return this answer as a cache keeps it; `entry` is its outcome's."""
-        more = {"readings": dict(self.readings), "sections": self.sections, "wording": self.wording}
+        more: dict[str, Any] = {"readings": dict(self.readings), "sections": self.sections, "wording": self.wording}
+        more |= {"judgement": self.judgement, "unclear": self.unclear}
         return Kept(
             self.answer_id, entry, self.evidence, tuple(self.claims), self.short, self.abstained, self.drafter, more
         )
@@ -133,3 +141,4 @@ class Run:
         self.abstained, self.drafter = kept.abstained, kept.drafter
         self.readings, self.sections = dict(kept.more["readings"]), kept.more["sections"]
         self.wording = kept.more["wording"]
+        self.judgement, self.unclear = kept.more["judgement"], kept.more["unclear"]

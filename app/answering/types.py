@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.answering.assurance import Assurance
 from retrieval.language import Language
 from retrieval.types import Evidence
 
@@ -19,12 +20,14 @@ __all__ = [
     "Answer",
     "Checked",
     "Claim",
+    "Conflict",
     "Draft",
     "Event",
     "Finished",
     "Receipt",
     "Retrieved",
     "SectionsRead",
+    "Side",
     "Started",
     "Verdict",
 ]
@@ -75,6 +78,22 @@ class Receipt(_Value):
     )
 
 
+class Side(_Value):
+    """What one passage says where two say different things."""
+
+    cite: str = Field(description="Id of evidence in the same answer.")
+    quote: str = Field(description="The sentence of the passage.")
+    value: str = Field(description="The number or date in it, as it stands there.")
+    dated: str | None = Field(default=None, description="The year that the passage's document or text gives.")
+
+
+class Conflict(_Value):
+    """Two passages of different documents that give different values for what a claim says."""
+
+    here: Side = Field(description="What the claim rests on.")
+    there: Side = Field(description="What another passage says.")
+
+
 class SectionsRead(_Value):
     """Sections of a long text that were read, of how many."""
 
@@ -99,6 +118,14 @@ class Answer(_Value):
     evidence: tuple[Evidence, ...]
     abstained: bool
     reason: str | None = Field(default=None, description="Why it abstained, as a code.")
+    confidence: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="That the shown claims answer the question; fitted, see `assurance`."
+    )
+    assurance: Assurance | None = Field(
+        default=None, description="What calibration says of answers that are as sure as this one has to be."
+    )
+    missing: tuple[str, ...] = Field(default=(), description="Parts of the question that nothing shown answers.")
+    conflicts: tuple[Conflict, ...] = Field(default=(), description="Where another passage says otherwise.")
     ended: str | None = Field(
         default=None, description="Why the draft was ended early: `cut` (too long), `repeating`, `leaked` (its prompt)."
     )

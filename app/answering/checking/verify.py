@@ -1,16 +1,20 @@
 """Holds a claim against the passages that it cites, and only those.
 
-A claim is SUPPORTED when three things are true, in this order:
+A claim is SUPPORTED when four things are true, in this order:
 
 1. each number, amount, date and code of the claim is a value of the cited text, its headings or its document's name
    (`values`), and a single figure is not that of another sentence;
 2. the claim does not turn the text around (`opposites`);
-3. the cited text holds enough of the claim's informative terms within a few neighbouring sentences (`support`).
+3. the cited text holds enough of the claim's informative terms within a few neighbouring sentences (`support`);
+4. an English claim is not put together from scraps of the text and words of its own as hardly any true one is
+   (`entailment`).
+
+The words that carry the verdict are quoted as they stand in the cited text.
 
 A claim that cites nothing is attributed to the passage that supports it best, and then checked in the same way; the
 verdict shows that passage as its citation. So is a claim whose cited passage fails it while another fits it clearly
-better: a small model often writes a true sentence with its neighbour's number. Where two passages fit about alike and
-one of them says otherwise, the claim stays struck out.
+better, and that is noted: a small model often writes a true sentence with its neighbour's number. Where two passages
+fit about alike and one of them says otherwise, the claim stays struck out.
 
 A claim that is no whole sentence ("240 people") says something only together with the question; then the cited text has
 to be about the question as well.
@@ -26,7 +30,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from app.answering.checking.entailment import Entailment, fitted
 from app.answering.checking.opposites import turned
+from app.answering.checking.quoting import quoted
+from app.answering.checking.signals import Source
 from app.answering.checking.support import around, best_window, coverage, in_full, informative, sentences
 from app.answering.checking.values import Value, ValueKind, extract, missing
 from app.answering.claims import DraftClaim
@@ -36,7 +43,7 @@ from retrieval.types import Evidence
 
 __all__ = ["CHECKS_VERSION", "SUPPORTED_FROM", "Verifier"]
 
-CHECKS_VERSION: Final = "2"
+CHECKS_VERSION: Final = "3"
 """Changes with every change of what is checked or how; it is recorded with each answer."""
 
 SUPPORTED_FROM: Final = 0.6
@@ -84,6 +91,7 @@ class _Finding:
     verdict: Verdict
     score: float
     reason: str | None = None
+    quote: str | None = None
 
     @property
     def rank(self) -> tuple[bool, float]:
@@ -99,6 +107,7 @@ class Verifier:
         threshold: float = SUPPORTED_FROM,
         similarity: Callable[[str, str], float] | None = None,
         common: Callable[[str], bool] = lambda _word: False,
+        entailment: Entailment | None = None,
     ) -> None:
         """Make a verifier.
 
@@ -106,10 +115,12 @@ class Verifier:
             threshold: Least score of a supported claim.
             similarity: Meaning of two texts compared, 0 to 1; the better of it and the shared terms is the score.
             common: Says whether a lower-case English word names nothing in particular.
+            entailment: Coefficients; None takes those that are shipped.
         """
         self._threshold = threshold
         self._similarity = similarity
         self._common = common
+        self._entailment = entailment or fitted()
 
     def check(self, claim: DraftClaim, evidence: Mapping[str, Evidence], *, question: str = "") -> Claim:
         """Give a claim its verdict.
@@ -123,7 +134,9 @@ class Verifier:
         if checked.verdict is Verdict.SUPPORTED and _subject_is_missing(
             claim.text, evidence.values(), question, self._common
         ):
-            return checked.model_copy(update={"verdict": Verdict.UNSUPPORTED, "reason": "subject_missing"})
+            return checked.model_copy(
+                update={"verdict": Verdict.UNSUPPORTED, "reason": "subject_missing", "quote": None}
+            )
         return checked
 
     def _held_against(self, claim: DraftClaim, evidence: Mapping[str, Evidence], question: str) -> Claim:
@@ -137,7 +150,7 @@ class Verifier:
         finding = self._find(claim.text, cited, question) if len(cited) > 1 else alone[0][1]
         moved = self._attributed(claim, evidence, question)
         if moved.verdict is Verdict.SUPPORTED and moved.score >= finding.score + _CLEARLY:
-            return moved
+            return moved.model_copy(update={"corrected": True})
         return _claim(claim, cited, finding)
 
     def _attributed(self, claim: DraftClaim, evidence: Mapping[str, Evidence], question: str) -> Claim:
@@ -151,30 +164,39 @@ class Verifier:
         terms = _discounted(informative(text), question)
         asked = question if _is_fragment(text) else ""
         parts = [sentences(item.text) for item in cited]
-        source = [part for item in parts for part in best_window(terms, item)]
+        windows = [best_window(terms, item) for item in parts]
+        source = [part for window in windows for part in window]
         score = coverage(terms, [*source, *(around(item) for item in cited)])
         if self._similarity is not None and source:
             score = max(score, min(1.0, self._similarity(text, " ".join(source))))
         claimed = extract(f"{asked}\n{text}")
         whole = "\n".join(in_full(item) for item in cited)
+        quote = quoted(cited, windows)
         absent = _absent(claimed, text, whole, question)
         if absent:
             differs = any(_same_sort(value, held) for value in absent for held in extract(whole))
-            return _Finding(
-                Verdict.CONTRADICTED if differs else Verdict.UNSUPPORTED,
-                score,
-                "value_differs" if differs else "value_missing",
-            )
+            if differs:
+                return _Finding(Verdict.CONTRADICTED, score, "value_differs", quote)
+            return _Finding(Verdict.UNSUPPORTED, score, "value_missing")
         if _value_elsewhere(claimed, terms, [part for item in parts for part in item]):
-            return _Finding(Verdict.CONTRADICTED, score, "value_of_another")
+            return _Finding(Verdict.CONTRADICTED, score, "value_of_another", quote)
         if score < self._threshold:
             return _Finding(Verdict.UNSUPPORTED, score, "low_support")
         if asked and coverage(informative(asked), [whole]) < self._threshold:
             return _Finding(Verdict.UNSUPPORTED, score, "not_about_question")
         how = turned(text, source)
         if how:
-            return _Finding(Verdict.CONTRADICTED, score, how)
-        return _Finding(Verdict.SUPPORTED, score)
+            return _Finding(Verdict.CONTRADICTED, score, how, quote)
+        if not asked and self._is_made_up(text, cited):
+            return _Finding(Verdict.UNSUPPORTED, score, "not_entailed")
+        return _Finding(Verdict.SUPPORTED, score, quote=quote)
+
+    def _is_made_up(self, text: str, cited: Sequence[Evidence]) -> bool:
+        """Say whether an English claim is put together as hardly any true one is."""
+        if CJK.search(text) or not cited:
+            return False
+        source = Source("\n".join(item.text for item in cited), " ".join(around(item) for item in cited))
+        return self._entailment.falls_short(self._entailment.log_odds(text, source))
 
 
 def _claim(draft: DraftClaim, cited: Iterable[Evidence], finding: _Finding) -> Claim:
@@ -184,6 +206,7 @@ def _claim(draft: DraftClaim, cited: Iterable[Evidence], finding: _Finding) -> C
         verdict=finding.verdict,
         score=round(finding.score, 4),
         reason=finding.reason,
+        quote=finding.quote,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from langchain_core.language_models import BaseChatModel
@@ -17,6 +17,7 @@ from langchain_core.messages import HumanMessage
 
 from app.answering.checking.verify import Verifier
 from app.answering.evaluation.unrecorded import Unrecorded
+from app.answering.gate import Gate
 from app.answering.pipeline import Pipeline
 from app.answering.types import Answer
 from app.identity.principal import OPERATOR
@@ -80,12 +81,14 @@ class Assistant:
         prompt_tokens: Most tokens of a prompt.
         registry: The domains.
         verifier: Checks the claims.
+        gate: Judges what the checks left; None shows all that is supported.
     """
 
     chat: BaseChatModel
     prompt_tokens: int
     registry: Registry
     verifier: Verifier
+    gate: Gate | None = field(default_factory=Gate)
 
     async def answer(
         self,
@@ -115,6 +118,7 @@ class Assistant:
             prompt_tokens=lambda: self.prompt_tokens,
             max_question_chars=1_000_000,
             verifier=self.verifier,
+            gate=self.gate,
             secret=b"evaluation",  # the same prompts in every run, so that figures can be compared
         )
         question = Question(
